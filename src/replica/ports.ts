@@ -1,0 +1,168 @@
+/**
+ * What a replica needs from the world. Every method only enqueues: it returns at once, and what comes of it arrives
+ * later as an input of the replica. The process shell implements these with SQLite workers and gRPC; the simulator
+ * with a fake disk and a fake network.
+ */
+import type { Refusal } from "../base/reasons.ts";
+import type { AclRow, Acl, Identity } from "../tree/acl.ts";
+import type { ZnodeRow } from "../tree/tree.ts";
+import type { Stat } from "../tree/stat.ts";
+import type { Txn, TxnOp } from "../tree/txn.ts";
+import type { Session } from "../sessions/session-table.ts";
+
+/**
+ * The durable log. Each step carries a rising write id, and `persisted(id)` as an input of the replica is the only
+ * proof that it, and every step before it, is on stable storage. Steps take effect in the order they are given. A step
+ * that fails ends the process.
+ */
+export interface LogPort {
+  /** Promise no epoch below this one. */
+  acceptEpoch(write: number, epoch: number): void;
+  /** In one atomic commit: the current epoch, and the boundary of the history it continues. */
+  establishEpoch(write: number, step: EpochStep): void;
+  /**
+   * Append transactions in their canonical encoding, contiguous after what is there, and move the stored commit point.
+   * The bytes belong to the port from here on.
+   */
+  append(write: number, step: AppendStep): void;
+  /** Move the stored commit point alone. */
+  commit(write: number, point: CommitPoint): void;
+}
+
+export interface CommitPoint {
+  readonly zxid: number;
+  readonly epoch: number;
+}
+
+export interface EpochStep {
+  readonly epoch: number;
+  /** The last transaction of the history this epoch continues; 0 and 0 for none. */
+  readonly lastZxid: number;
+  readonly lastEpoch: number;
+  readonly committed: CommitPoint;
+}
+
+export interface AppendStep {
+  readonly bytes: Uint8Array;
+  readonly firstZxid: number;
+  readonly lastZxid: number;
+  readonly epoch: number;
+  readonly committed: CommitPoint;
+}
+
+/** What recovery hands to a new replica: the state as of the commit point, and the pending tail. */
+export interface Recovered {
+  readonly clusterId: string;
+  /** False for a directory that was never used: transaction 1 is still to be made. */
+  readonly founded: boolean;
+  readonly acceptedEpoch: number;
+  readonly currentEpoch: number;
+  readonly committed: CommitPoint;
+  /** Transactions logged beyond the commit point, to be applied when a leader commits them. */
+  readonly tail: readonly Txn[];
+  /** The newest time in the log; time never goes back. */
+  readonly lastTime: number;
+  readonly checkpoint: Checkpoint;
+  /** Committed transactions after the checkpoint, to be replayed, in order. */
+  readonly replay: Iterable<Txn>;
+}
+
+/** A consistent state as of one zxid. */
+export interface Checkpoint {
+  readonly zxid: number;
+  readonly nextZnodeId: number;
+  readonly acls: readonly AclRow[];
+  /** Calls `load` for each znode in the order of ids. */
+  forEachZnode(load: (row: ZnodeRow) => void): void;
+  readonly sessions: readonly Session[];
+  /** Digest of the tree, to be compared after loading. */
+  readonly digest: number;
+}
+
+/**
+ * Where answers go: one sink for each session stream or unary call. `call` is the number the request was submitted
+ * with. Everything passed is valid only during the call: a sink that needs it longer encodes it at once.
+ */
+export interface ReplySink {
+  /** A write that succeeded. */
+  committed(call: number, txn: Txn): void;
+  /** A request that failed. `zxid` is the transaction that says so, or the last one applied. */
+  refused(call: number, zxid: number, refusal: Refusal): void;
+  exists(call: number, zxid: number, stat: Stat | null): void;
+  data(call: number, zxid: number, data: Uint8Array | null, stat: Stat): void;
+  children(call: number, zxid: number, page: ChildrenPage): void;
+  count(call: number, zxid: number, count: number): void;
+  ephemerals(call: number, zxid: number, page: PathsPage): void;
+  acl(call: number, zxid: number, acl: Acl, stat: Stat): void;
+  multiRead(call: number, zxid: number, results: readonly ReadResult[]): void;
+  /** Answer to sync, and to requests whose whole answer is that they were done. */
+  done(call: number, zxid: number): void;
+  identities(call: number, zxid: number, identities: readonly Identity[], session: number): void;
+}
+
+/** What only a session stream can receive. */
+export interface SessionSink extends ReplySink {
+  attached(terms: { timeoutMs: number; lastSeq: number; remainingMs: number }): void;
+  heartbeat(id: number, remainingMs: number): void;
+  watchEvent(watchIds: readonly number[], event: WatchEvent): void;
+  watchState(watchId: number, path: string, stat: Stat, data: Uint8Array | null): void;
+  /** The walk is complete, or nothing happened for a while: everything up to this transaction was sent. */
+  watchCursor(watchId: number, zxid: number, op: number, synced: boolean): void;
+  watchEnded(watchId: number, refusal: Refusal): void;
+  /** The stream ends; nothing follows. */
+  ended(refusal: Refusal): void;
+}
+
+/** What a Watch stream without a session receives. */
+export type WatchSink = Pick<SessionSink, "watchEvent" | "watchState" | "watchCursor" | "watchEnded">;
+
+export interface ChildrenPage {
+  readonly children: readonly ChildRow[];
+  /** Name after which the next page begins; "" when this was the last. */
+  readonly nextAfter: string;
+  readonly stat: Stat;
+}
+
+export interface ChildRow {
+  readonly name: string;
+  /** Null where it was not asked for or may not be read. */
+  readonly stat: Stat | null;
+  readonly data: Uint8Array | null;
+}
+
+export interface PathsPage {
+  readonly paths: readonly string[];
+  /** Path after which the next page begins; "" when this was the last. */
+  readonly nextAfter: string;
+}
+
+export type ReadResult =
+  | { readonly kind: "data"; readonly data: Uint8Array | null; readonly stat: Stat }
+  | { readonly kind: "children"; readonly page: ChildrenPage }
+  | { readonly kind: "exists"; readonly stat: Stat | null }
+  | { readonly kind: "acl"; readonly acl: Acl; readonly stat: Stat }
+  | { readonly kind: "refused"; readonly refusal: Refusal };
+
+/** Kinds of watch events, numbered as in the contract. */
+export const EventKind = { created: 1, dataChanged: 2, deleted: 3, childrenChanged: 4 } as const;
+
+/** One change as watches tell it. */
+export interface WatchEvent {
+  readonly kind: number;
+  readonly path: string;
+  readonly zxid: number;
+  readonly opIndex: number;
+  readonly session: number;
+  /** The row itself: Stat, data, cause. Of a childrenChanged event, the child's row. */
+  readonly op: TxnOp;
+  readonly includeData: boolean;
+}
+
+/** Reads committed transactions back from the log. */
+export interface HistoryPort {
+  /**
+   * Reads the transactions with zxids above `after` up to `upTo`, at most about `maxBytes` of them, and hands them over
+   * as the input `historyRead(ticket, …)`.
+   */
+  readAfter(ticket: number, after: number, upTo: number, maxBytes: number): void;
+}
