@@ -3,52 +3,16 @@
  * later as an input of the replica. The process shell implements these with SQLite workers and gRPC; the simulator
  * with a fake disk and a fake network.
  */
+import type { LogPosition } from "../zab/durable-log.ts";
 import type { Refusal } from "../base/reasons.ts";
 import type { AclRow, Acl, Identity } from "../tree/acl.ts";
 import type { ZnodeRow } from "../tree/tree.ts";
 import type { Stat } from "../tree/stat.ts";
-import type { Txn, TxnOp } from "../tree/txn.ts";
+import type { Txn } from "../tree/txn.ts";
+import type { WatchSink } from "../watches/watch-event.ts";
 import type { Session } from "../sessions/session-table.ts";
 
-/**
- * The durable log. Each step carries a rising write id, and `persisted(id)` as an input of the replica is the only
- * proof that it, and every step before it, is on stable storage. Steps take effect in the order they are given. A step
- * that fails ends the process.
- */
-export interface LogPort {
-  /** Promise no epoch below this one. */
-  acceptEpoch(write: number, epoch: number): void;
-  /** In one atomic commit: the current epoch, and the boundary of the history it continues. */
-  establishEpoch(write: number, step: EpochStep): void;
-  /**
-   * Append transactions in their canonical encoding, contiguous after what is there, and move the stored commit point.
-   * The bytes belong to the port from here on.
-   */
-  append(write: number, step: AppendStep): void;
-  /** Move the stored commit point alone. */
-  commit(write: number, point: CommitPoint): void;
-}
-
-export interface CommitPoint {
-  readonly zxid: number;
-  readonly epoch: number;
-}
-
-export interface EpochStep {
-  readonly epoch: number;
-  /** The last transaction of the history this epoch continues; 0 and 0 for none. */
-  readonly lastZxid: number;
-  readonly lastEpoch: number;
-  readonly committed: CommitPoint;
-}
-
-export interface AppendStep {
-  readonly bytes: Uint8Array;
-  readonly firstZxid: number;
-  readonly lastZxid: number;
-  readonly epoch: number;
-  readonly committed: CommitPoint;
-}
+export type { AppendStep, DurableLog as LogPort, EpochStep, LogPosition as CommitPoint } from "../zab/durable-log.ts";
 
 /** What recovery hands to a new replica: the state as of the commit point, and the pending tail. */
 export interface Recovered {
@@ -57,7 +21,7 @@ export interface Recovered {
   readonly founded: boolean;
   readonly acceptedEpoch: number;
   readonly currentEpoch: number;
-  readonly committed: CommitPoint;
+  readonly committed: LogPosition;
   /** Transactions logged beyond the commit point, to be applied when a leader commits them. */
   readonly tail: readonly Txn[];
   /** The newest time in the log; time never goes back. */
@@ -86,6 +50,8 @@ export interface Checkpoint {
 export interface ReplySink {
   /** A write that succeeded. */
   committed(call: number, txn: Txn): void;
+  /** A write that succeeded long ago, whose row is purged: only this is known. `request` is its RequestKind. */
+  committedBefore(call: number, zxid: number, request: number): void;
   /** A request that failed. `zxid` is the transaction that says so, or the last one applied. */
   refused(call: number, zxid: number, refusal: Refusal): void;
   exists(call: number, zxid: number, stat: Stat | null): void;
@@ -101,20 +67,12 @@ export interface ReplySink {
 }
 
 /** What only a session stream can receive. */
-export interface SessionSink extends ReplySink {
+export interface SessionSink extends ReplySink, WatchSink {
   attached(terms: { timeoutMs: number; lastSeq: number; remainingMs: number }): void;
   heartbeat(id: number, remainingMs: number): void;
-  watchEvent(watchIds: readonly number[], event: WatchEvent): void;
-  watchState(watchId: number, path: string, stat: Stat, data: Uint8Array | null): void;
-  /** The walk is complete, or nothing happened for a while: everything up to this transaction was sent. */
-  watchCursor(watchId: number, zxid: number, op: number, synced: boolean): void;
-  watchEnded(watchId: number, refusal: Refusal): void;
   /** The stream ends; nothing follows. */
   ended(refusal: Refusal): void;
 }
-
-/** What a Watch stream without a session receives. */
-export type WatchSink = Pick<SessionSink, "watchEvent" | "watchState" | "watchCursor" | "watchEnded">;
 
 export interface ChildrenPage {
   readonly children: readonly ChildRow[];
@@ -142,21 +100,6 @@ export type ReadResult =
   | { readonly kind: "exists"; readonly stat: Stat | null }
   | { readonly kind: "acl"; readonly acl: Acl; readonly stat: Stat }
   | { readonly kind: "refused"; readonly refusal: Refusal };
-
-/** Kinds of watch events, numbered as in the contract. */
-export const EventKind = { created: 1, dataChanged: 2, deleted: 3, childrenChanged: 4 } as const;
-
-/** One change as watches tell it. */
-export interface WatchEvent {
-  readonly kind: number;
-  readonly path: string;
-  readonly zxid: number;
-  readonly opIndex: number;
-  readonly session: number;
-  /** The row itself: Stat, data, cause. Of a childrenChanged event, the child's row. */
-  readonly op: TxnOp;
-  readonly includeData: boolean;
-}
 
 /** Reads committed transactions back from the log. */
 export interface HistoryPort {
