@@ -16,31 +16,20 @@ export type { AppendStep, DurableLog as LogPort, EpochStep, LogPosition as Commi
 
 /** What recovery hands to a new replica: the state as of the commit point, and the pending tail. */
 export interface Recovered {
+  /** "" for a directory that was never used. */
   readonly clusterId: string;
-  /** False for a directory that was never used: transaction 1 is still to be made. */
-  readonly founded: boolean;
+  /** Cluster id, members and feature level; undefined for a directory that was never used: transaction 1 is to be made. */
+  readonly founding: Founding | undefined;
   readonly acceptedEpoch: number;
   readonly currentEpoch: number;
-  readonly committed: LogPosition;
+  readonly committed: CommitPoint;
+  /** The replicated state exactly as of `committed`. It belongs to the replica from here on. */
+  readonly tree: Tree;
+  readonly sessions: SessionTable;
   /** Transactions logged beyond the commit point, to be applied when a leader commits them. */
   readonly tail: readonly Txn[];
-  /** The newest time in the log; time never goes back. */
+  /** The newest time in the log, the tail included; time never goes back. */
   readonly lastTime: number;
-  readonly checkpoint: Checkpoint;
-  /** Committed transactions after the checkpoint, to be replayed, in order. */
-  readonly replay: Iterable<Txn>;
-}
-
-/** A consistent state as of one zxid. */
-export interface Checkpoint {
-  readonly zxid: number;
-  readonly nextZnodeId: number;
-  readonly acls: readonly AclRow[];
-  /** Calls `load` for each znode in the order of ids. */
-  forEachZnode(load: (row: ZnodeRow) => void): void;
-  readonly sessions: readonly Session[];
-  /** Digest of the tree, to be compared after loading. */
-  readonly digest: number;
 }
 
 /**
@@ -109,3 +98,10 @@ export interface HistoryPort {
    */
   readAfter(ticket: number, after: number, upTo: number, maxBytes: number): void;
 }
+
+/** What a read of the history found. */
+export type HistoryResult =
+  /** Contiguous from the first asked for. Fewer than asked for when `maxBytes` was reached, never none. */
+  | { readonly kind: "read"; readonly txns: readonly Txn[] }
+  /** The log begins later; its oldest transaction is `oldestZxid`. */
+  | { readonly kind: "truncated"; readonly oldestZxid: number };
