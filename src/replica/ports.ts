@@ -3,14 +3,15 @@
  * later as an input of the replica. The process shell implements these with SQLite workers and gRPC; the simulator
  * with a fake disk and a fake network.
  */
-import type { LogPosition } from "../zab/durable-log.ts";
 import type { Refusal } from "../base/reasons.ts";
-import type { AclRow, Acl, Identity } from "../tree/acl.ts";
-import type { ZnodeRow } from "../tree/tree.ts";
+import type { SessionTable } from "../sessions/session-table.ts";
+import type { Acl, Identity } from "../tree/acl.ts";
+import type { Founding } from "../tree/detail.ts";
 import type { Stat } from "../tree/stat.ts";
+import type { Tree } from "../tree/tree.ts";
 import type { Txn } from "../tree/txn.ts";
 import type { WatchSink } from "../watches/watch-event.ts";
-import type { Session } from "../sessions/session-table.ts";
+import type { LogPosition } from "../zab/durable-log.ts";
 
 export type { AppendStep, DurableLog as LogPort, EpochStep, LogPosition as CommitPoint } from "../zab/durable-log.ts";
 
@@ -22,7 +23,10 @@ export interface Recovered {
   readonly founding: Founding | undefined;
   readonly acceptedEpoch: number;
   readonly currentEpoch: number;
-  readonly committed: CommitPoint;
+  /** The last transaction known to be committed, with the epoch of its own row; zeros for none. */
+  readonly committed: LogPosition;
+  /** The last transaction logged, with the epoch of its own row. */
+  readonly last: LogPosition;
   /** The replicated state exactly as of `committed`. It belongs to the replica from here on. */
   readonly tree: Tree;
   readonly sessions: SessionTable;
