@@ -141,7 +141,8 @@ export class Preparer {
     const { path, mode, data } = request;
     const ephemeral = isEphemeralMode(mode);
     if (ephemeral && caller.session === 0) return refusal("SESSION_REQUIRED", "an ephemeral znode needs a session");
-    if (path === "/") return nodeExists(path);
+    // With a sequence number `/` is the prefix of a child of the root.
+    if (path === "/" && !isSequentialMode(mode)) return nodeExists(path);
     const parentOf = parentPath(path);
     const parent = overlay.get(parentOf);
     if (parent === undefined) return noNode(path, `no znode at ${parentOf}, the parent of ${path}`);
