@@ -68,8 +68,11 @@ export class Session {
   private readonly stateListeners = new Set<(state: SessionState) => void>();
   private currentState: SessionState = "SUSPENDED";
   private stream: SessionStream | undefined;
+  private attaching: Promise<void> | undefined;
   private attached: { resolve: () => void; reject: (error: ZabtreeError) => void } | undefined;
   private endedReason: ZabtreeError | undefined;
+  /** Why the server said it is about to end the stream. */
+  private announcedEnd: ZabtreeError | undefined;
   private timeout: number;
   private nextCallId = 1n;
   private nextWatchId = 1n;
@@ -196,8 +199,15 @@ export class Session {
 
   /** Opens the stream, or opens it again after it broke. Safe to repeat until the session is LOST. */
   async reattach(): Promise<void> {
-    if (this.currentState === "LOST" || this.currentState === "CLOSED") throw this.overError();
-    if (this.stream !== undefined) return;
+    if (this.currentState === "CONNECTED") return;
+    if (this.currentState !== "SUSPENDED") throw this.overError();
+    this.attaching ??= this.attach().finally(() => {
+      this.attaching = undefined;
+    });
+    await this.attaching;
+  }
+
+  private async attach(): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       this.attached = { resolve, reject };
       const stream = openSessionStream(this.context, {
@@ -209,6 +219,7 @@ export class Session {
         },
       });
       this.stream = stream;
+      this.announcedEnd = undefined;
       this.blocked = false;
       this.attachSentAt = performance.now();
       const attach = { sessionId: this.id, secret: this.identity.secret, lastZxid: this.lastZxid };
@@ -231,9 +242,12 @@ export class Session {
     }
   }
 
-  /** Lets go of the session without closing it: it lives on until its timeout, with its ephemeral znodes. */
-  abandon(): void {
-    this.end("CLOSED", undefined);
+  /**
+   * Lets go of the session without closing it: it lives on until its timeout, with its ephemeral znodes. With an error
+   * it counts as LOST because of that error, else as CLOSED.
+   */
+  abandon(error?: ZabtreeError): void {
+    this.end(error === undefined ? "CLOSED" : "LOST", error);
   }
 
   private scheduleFlush(): void {
@@ -287,7 +301,7 @@ export class Session {
         this.onHeartbeat(frame.value);
         return;
       case "ended":
-        this.endedReason = errorOfOperation(frame.value);
+        this.announcedEnd = errorOfOperation(frame.value);
         return;
       case undefined:
         return;
@@ -363,10 +377,15 @@ export class Session {
   }
 
   private streamEnded(error: ZabtreeError | undefined): void {
-    const why = this.endedReason ?? error ?? connectionLost(this.context.server);
+    const why = this.announcedEnd ?? error ?? connectionLost(this.context.server);
     this.endedReason = why;
     if (why.reason !== undefined && sessionOver.has(why.reason)) {
       this.end("LOST", why);
+      return;
+    }
+    if (this.closing) {
+      // Whether it was closed is unknown; it ends by its timeout at the latest.
+      this.end("CLOSED", why);
       return;
     }
     this.dropStream(why);
