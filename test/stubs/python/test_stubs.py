@@ -17,16 +17,6 @@ def channel(server):
         yield channel
 
 
-def open_session(channel, **fields):
-    """Opens a session; returns its id and the metadata of its calls."""
-    from zabtree import v1
-
-    secret = secrets.token_bytes(16)
-    request = v1.OpenSessionRequest(client_key=secrets.token_bytes(16), secret=secret, **fields)
-    session_id = v1.SessionServiceStub(channel).OpenSession(request, timeout=10).session_id
-    return session_id, [("zabtree-session-id", str(session_id)), ("zabtree-session-secret-bin", secret)]
-
-
 def test_the_installed_package_is_complete(package):
     names = {path.relative_to(package).as_posix() for path in package.rglob("*.py*") if "__pycache__" not in path.parts}
     source = ROOT / "gen" / "python"
@@ -121,9 +111,11 @@ def test_an_error_from_elsewhere_has_no_reason():
 
 def test_an_ephemeral_ends_with_its_session(channel):
     from zabtree import v1
+    from zabtree.sessions import open_session
 
     tree = v1.TreeServiceStub(channel)
-    session_id, metadata = open_session(channel)
+    session_id, timeout_ms, metadata = open_session(channel, timeout_ms=7000)
+    assert timeout_ms == 7000
     request = v1.CreateRequest(path="/member", mode=v1.CREATE_MODE_EPHEMERAL, seq=1)
     first = tree.Create(request, metadata=metadata, timeout=10)
     assert first.stat.ephemeral_owner == session_id
