@@ -1,7 +1,6 @@
 /** ACL entries as text: `scheme:id:permissions`, for example `world:anyone:r`. */
 import { createHash } from "node:crypto";
 import { Permission, type AclEntry } from "../client/index.ts";
-import { formatPermissions, parseAclEntry } from "../tree/acl.ts";
 import { UsageError } from "./failure.ts";
 import type { UserPassword } from "../client/index.ts";
 
@@ -13,14 +12,13 @@ d delete children, a set the ACL.
   auth::rwcda                         the caller's own identities (--auth)
   ip:10.0.0.0/8:r                     an address or a network`;
 
-/** In the order of the bits of tree/acl.ts. */
-const permissions = [
-  Permission.READ,
-  Permission.WRITE,
-  Permission.CREATE,
-  Permission.DELETE,
-  Permission.ADMIN,
-] as const;
+const permissionLetters: ReadonlyMap<string, Permission> = new Map([
+  ["r", Permission.READ],
+  ["w", Permission.WRITE],
+  ["c", Permission.CREATE],
+  ["d", Permission.DELETE],
+  ["a", Permission.ADMIN],
+]);
 
 export interface AclEntryInit {
   readonly scheme: string;
@@ -28,25 +26,23 @@ export interface AclEntryInit {
   readonly permissions: Permission[];
 }
 
-/** Reads one entry. */
+/** Reads one entry. The id may hold colons of its own. */
 export function aclEntry(text: string): AclEntryInit {
-  const entry = parseAclEntry(text);
-  if (entry === undefined) {
+  const first = text.indexOf(":");
+  const last = text.lastIndexOf(":");
+  const letters = text.slice(last + 1);
+  if (first <= 0 || last === first || !/^[rwcda]+$/.test(letters)) {
     throw new UsageError(
       `an ACL entry has the form scheme:id:permissions with permissions out of rwcda, not ${JSON.stringify(text)}`,
     );
   }
-  const { scheme, id } = entry;
-  return { scheme, id, permissions: permissions.filter((_, index) => (entry.permissions & (1 << index)) !== 0) };
+  const permissions = [...permissionLetters].filter(([letter]) => letters.includes(letter)).map(([, one]) => one);
+  return { scheme: text.slice(0, first), id: text.slice(first + 1, last), permissions };
 }
 
-export function aclEntryText(entry: Pick<AclEntry, "scheme" | "id" | "permissions">): string {
-  let bits = 0;
-  for (const permission of entry.permissions) {
-    const index = permissions.findIndex((known) => known === permission);
-    if (index >= 0) bits |= 1 << index;
-  }
-  return `${entry.scheme}:${entry.id}:${formatPermissions(bits)}`;
+export function aclEntryText({ scheme, id, permissions }: Pick<AclEntry, "scheme" | "id" | "permissions">): string {
+  const letters = [...permissionLetters].filter(([, one]) => permissions.includes(one)).map(([letter]) => letter);
+  return `${scheme}:${id}:${letters.join("")}`;
 }
 
 /** The id of the digest scheme that belongs to a user and a password. */

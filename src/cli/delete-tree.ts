@@ -3,7 +3,7 @@
  * without children of their own by the thousand, so that memory stays bounded however wide or deep the tree is.
  */
 import { ZabtreeError, type Connection } from "../client/index.ts";
-import { childPath } from "../tree/path.ts";
+import { childPath } from "./znode-path.ts";
 
 const batchSize = 1000;
 

@@ -101,7 +101,7 @@ describe("planning an import", () => {
   });
 
   it("refuses a path that is none, and a directory that is none", async () => {
-    await expect(planImport(scratch, "top")).rejects.toThrow("must begin with /");
+    await expect(planImport(scratch, "top")).rejects.toThrow("begins with /");
     await expect(planImport(join(scratch, "missing"), "/top")).rejects.toThrow("cannot read");
   });
 });

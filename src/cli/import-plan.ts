@@ -10,7 +10,7 @@ import { readdir, stat } from "node:fs/promises";
 import type { Dirent } from "node:fs";
 import { join } from "node:path";
 import { limits } from "../base/limits.ts";
-import { childPath, pathProblem } from "../tree/path.ts";
+import { childPath, pathProblem } from "./znode-path.ts";
 import { CommandError } from "./failure.ts";
 
 /** Name of the file that holds the data of its directory's znode. */

@@ -1,5 +1,4 @@
 /** The command line as a whole. */
-import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { registerAcl } from "./commands/acl.ts";
 import { registerCreate } from "./commands/create.ts";
@@ -18,12 +17,7 @@ import { registerWatch } from "./commands/watch.ts";
 import { registerWhoami } from "./commands/whoami.ts";
 import { ExitCode, exitCodeHelp, failureOf, failureText } from "./failure.ts";
 import { exampleHelp, optionsOf, withServerOptions } from "./settings.ts";
-
-/** The version of the package. */
-export function packageVersion(): string {
-  const file = new URL("../../package.json", import.meta.url);
-  return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;
-}
+import { packageVersion } from "./version.ts";
 
 export function buildProgram(): Command {
   const program = new Command("zabtree")

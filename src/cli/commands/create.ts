@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { Option, type Command } from "commander";
 import { CreateMode, ZabtreeError, type Connection, type RequestOf, type Session } from "../../client/index.ts";
 import { keepAttached } from "../../client/keep-attached.ts";
-import { parentPath } from "../../tree/path.ts";
+import { parentPath } from "../znode-path.ts";
 import { aclEntry, aclHelp } from "../acl-text.ts";
 import { dataArgument, dataInput } from "../data-input.ts";
 import { UsageError } from "../failure.ts";

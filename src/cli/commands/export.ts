@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { isAtOrBelow } from "../../tree/path.ts";
+import { isAtOrBelow } from "../znode-path.ts";
 import { FileWriter } from "../export-files.ts";
 import { count, size } from "../format.ts";
 import { dataFileName } from "../import-plan.ts";

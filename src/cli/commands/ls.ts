@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import type { Connection, Stat } from "../../client/index.ts";
-import { childPath } from "../../tree/path.ts";
+import { childPath } from "../znode-path.ts";
 import { consistencyOf, consistencyOption, type ConsistencyFlags } from "../consistency.ts";
 import { time } from "../format.ts";
 import { statJson, toJson } from "../json.ts";

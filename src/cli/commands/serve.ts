@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { Option, type Command } from "commander";
 import { UsageError } from "../failure.ts";
 import { exampleHelp } from "../settings.ts";
+import { packageVersion } from "../version.ts";
 
 interface ServeFlags {
   readonly data: string;
@@ -80,7 +81,6 @@ async function serve(flags: ServeFlags): Promise<void> {
     logLevel: flags.logLevel,
     acceptLoss: flags.acceptLoss === true,
   });
-  const { packageVersion } = await import("../program.ts");
   const http = server.http === undefined ? "" : ` (HTTP ${server.http})`;
   console.log(`zabtree ${packageVersion()} is ready on ${server.listen}${http}, data in ${server.dataDir}`);
   console.log(`try:  npx zabtree ${tryOptions(server.listen, flags)}create /hello world`);
