@@ -17,7 +17,10 @@ const folders = {
     mayImport: ["base", "zab", "tree", "sessions", "watches", "replica"],
     why: "the log and the checkpoint carry out what the replica's ports ask for; they know no gRPC",
   },
-  rpc: { mayImport: ["base"], why: "what clients and servers share of gRPC: a client must not pull in the server" },
+  rpc: {
+    mayImport: ["base", "zab", "tree", "sessions", "watches", "replica"],
+    why: "it turns messages of the wire into values of the core and back; it knows neither disk nor process",
+  },
   server: {
     mayImport: ["base", "zab", "tree", "sessions", "watches", "replica", "storage", "rpc"],
     why: "the process around the core; clients and commands use it, never the reverse",
@@ -48,6 +51,13 @@ const directions = Object.entries(folders).map(([folder, { mayImport, why }]) =>
 export default {
   forbidden: [
     ...directions,
+    {
+      name: "client-without-server",
+      comment: "A program that uses the client must not load the server, not even by way of src/rpc.",
+      severity: "error",
+      from: { path: "^src/client/", pathNot: tests },
+      to: { path: "^src/(zab|tree|sessions|watches|replica|storage|server)/", reachable: true },
+    },
     {
       name: "known-folders-only",
       comment: "A new folder under src needs a row in the table above, or it would have no rules.",

@@ -23,7 +23,7 @@ const inClone = existsSync(join(root, "src", "cli", "main.ts")) && !root.split(s
 
 if (!tooOld) {
   run();
-} else if (inClone && existsSync(pinnedNode)) {
+} else if (inClone && existsSync(pinnedNode) && process.env.ZABTREE_WRAPPED !== "1") {
   runOnPinnedNode();
 } else {
   const hint = inClone ? " Run `npm ci` (without NODE_ENV=production), which brings a suitable one along." : "";

@@ -126,7 +126,7 @@ async function address(server: ChildProcess): Promise<string> {
   const lines: string[] = [];
   for await (const line of createInterface({ input: server.stdout })) {
     lines.push(line);
-    const found = /listening on (127\.0\.0\.1:[1-9]\d*)/.exec(line)?.[1];
+    const found = /ready on (127\.0\.0\.1:[1-9]\d*)/.exec(line)?.[1];
     if (found !== undefined) {
       server.stdout.resume();
       return found;

@@ -108,6 +108,7 @@ test("imports against the direction are refused, each by its rule", async () => 
     ["direction-of-client", "src/client/bad.ts", 'import "../server/good.ts";'],
     ["direction-of-cli", "src/cli/bad.ts", 'import "../replica/good.ts";'],
     ["direction-of-sim", "src/sim/bad.ts", 'import "../storage/good.ts";'],
+    ["client-without-server", "src/client/reaching.ts", 'import "../rpc/converting.ts";'],
     ["known-folders-only", "src/other/bad.ts", 'import "./good.ts";'],
     ["no-cycles", "src/cli/one.ts", 'import "./two.ts";'],
     ["pure-without-packages", "src/tree/node.ts", 'import "node:fs";'],
@@ -136,6 +137,7 @@ test("imports against the direction are refused, each by its rule", async () => 
   const base = await project("imports", {
     ...Object.fromEntries(folders.map((name) => [`src/${name}/good.ts`, header])),
     ...Object.fromEntries(wrong.map(([, path, code]) => [path, `${code}\n`])),
+    "src/rpc/converting.ts": 'import "../tree/good.ts";\n',
     "src/cli/two.ts": 'import "./one.ts";\n',
     "src/server/good.test.ts": header,
     "gen/ts/a.js": header,

@@ -38,7 +38,7 @@ def server(tmp_path_factory):
     address = None
     for line in process.stdout:
         lines.append(line)
-        found = re.search(r"listening on (127\.0\.0\.1:[1-9]\d*)", line)
+        found = re.search(r"ready on (127\.0\.0\.1:[1-9]\d*)", line)
         if found:
             address = found.group(1)
             break
