@@ -54,10 +54,12 @@ export interface ReplySink {
   ephemerals(call: number, zxid: number, page: PathsPage): void;
   acl(call: number, zxid: number, acl: Acl, stat: Stat): void;
   multiRead(call: number, zxid: number, results: readonly ReadResult[]): void;
-  /** Answer to sync, and to requests whose whole answer is that they were done. */
-  done(call: number, zxid: number): void;
+  /** A request whose whole answer is that it was done. */
+  done(call: number, zxid: number, what: DoneKind): void;
   identities(call: number, zxid: number, identities: readonly Identity[], session: number): void;
 }
+
+export type DoneKind = "sync" | "addWatch" | "cancelWatch";
 
 /** What only a session stream can receive. */
 export interface SessionSink extends ReplySink, WatchSink {

@@ -22,8 +22,8 @@ export interface Watch {
   readonly includeData: boolean;
   readonly identities: readonly Identity[];
   readonly sink: WatchSink;
-  /** Invoked for every event instead of the sink while the watch is not live yet; false to leave the event out. */
-  admits: ((path: string) => boolean) | undefined;
+  /** Which rows concern it while it is not live yet; undefined: all. */
+  admits: ((path: string, zxid: number, opIndex: number) => boolean) | undefined;
   /** When the last event or mark was sent, by the replica's clock. */
   lastToldMs: number;
 }
@@ -133,7 +133,7 @@ function tell(
   if (watches.length === 0) return;
   const idsBySink = new Map<WatchSink, { plain: number[]; withData: number[] }>();
   for (const watch of watches) {
-    if (watch.admits?.(path) === false) continue;
+    if (watch.admits?.(path, plain.zxid, plain.opIndex) === false) continue;
     if (!context.mayRead(watch.identities, rowAcl, path)) continue;
     watch.lastToldMs = context.nowMs;
     let ids = idsBySink.get(watch.sink);
@@ -143,19 +143,5 @@ function tell(
   for (const [sink, ids] of idsBySink) {
     if (ids.plain.length > 0) sink.watchEvent(ids.plain, plain);
     if (ids.withData.length > 0) sink.watchEvent(ids.withData, withData);
-  }
-}
-
-/** Whether a watch of this kind and path covers a row at `path`, in a catch-up scan. */
-export function covers(watch: Pick<Watch, "kind" | "path">, path: string): boolean {
-  switch (watch.kind) {
-    case "node":
-      return path === watch.path;
-    case "children":
-      return path === watch.path || (path !== "/" && parentPath(path) === watch.path);
-    case "subtree":
-      return watch.path === "/" || path === watch.path || path.startsWith(`${watch.path}/`);
-    default:
-      return false;
   }
 }

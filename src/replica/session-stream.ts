@@ -1,0 +1,310 @@
+/**
+ * One attached stream of a session. Requests take effect and are answered in the order they came: a read waits for the
+ * writes before it, a write is answered when it is committed, and nothing overtakes.
+ *
+ * Invariant: whatever was not answered yet is in `queue`, in order; reads run at once while the queue is empty.
+ */
+import { limits } from "../base/limits.ts";
+import { refusal, type Refusal } from "../base/reasons.ts";
+import { Queue } from "../base/queue.ts";
+import type { Caller } from "../tree/prepare.ts";
+import type { WriteRequest } from "../tree/request.ts";
+import type { Txn } from "../tree/txn.ts";
+import type { Watch } from "../watches/watch-table.ts";
+import type { LiveSession } from "./live-session.ts";
+import type { SessionSink } from "./ports.ts";
+import { readProblem, type Freshness, type ReadRequest } from "./read-request.ts";
+import { answerCommitted, type Waiter } from "./waiter.ts";
+import type { WatchRegistration, WatchSpec } from "./watch-feeds.ts";
+
+/** What a stream needs of its replica. */
+export interface StreamHost {
+  readonly appliedZxid: number;
+  touch(live: LiveSession): void;
+  submit(write: { request: WriteRequest; seq: number; caller: Caller; live: LiveSession; waiter: Waiter }): void;
+  close(live: LiveSession, waiter: Waiter): void;
+  /** Whether an answer made now would be fresh enough. */
+  isFresh(freshness: Freshness): boolean;
+  /** Calls back once it is, or with the reason why it is not to be had. */
+  whenFresh(freshness: Freshness, resume: (problem: Refusal | undefined) => void): void;
+  read(sink: SessionSink, call: number, request: ReadRequest, caller: Caller): boolean;
+  addOneShot(watch: { stream: SessionStream; id: number; kind: "oneShotData" | "oneShotChild"; path: string }): Watch;
+  addWatch(watch: WatchRegistration): Watch | Refusal;
+  removeWatch(watch: Watch): void;
+  remainingMs(live: LiveSession): number;
+}
+
+/** Something on the stream that is not answered yet. */
+interface Entry {
+  /** Answers if it can be answered by now. */
+  finish(): boolean;
+}
+
+export class SessionStream {
+  readonly live: LiveSession;
+  readonly caller: Caller;
+  readonly sink: SessionSink;
+  readonly watches = new Map<number, Watch>();
+  readonly host: StreamHost;
+  private readonly queue = new Queue<Entry>();
+  private draining = false;
+  private ended = false;
+  /** A numbered write that could not run now: those after it get the same answer until it is sent again. */
+  private blockedSeq = 0;
+  private blockedBy: Refusal | undefined;
+
+  constructor(host: StreamHost, live: LiveSession, caller: Caller, sink: SessionSink) {
+    this.host = host;
+    this.live = live;
+    this.caller = caller;
+    this.sink = sink;
+  }
+
+  /** Requests not answered yet: whoever reads the stream stops reading when there are too many. */
+  get outstanding(): number {
+    return this.queue.length;
+  }
+
+  get isEnded(): boolean {
+    return this.ended;
+  }
+
+  heartbeat(id: number): void {
+    if (this.ended) return;
+    this.host.touch(this.live);
+    this.sink.heartbeat(id, this.host.remainingMs(this.live));
+  }
+
+  acknowledge(seq: number): void {
+    this.live.acknowledge(seq);
+  }
+
+  write(call: number, request: WriteRequest, seq: number): void {
+    if (this.ended) return;
+    const entry = new WriteEntry(this, call, seq);
+    this.queue.push(entry);
+    if (this.blockedBy !== undefined && seq > this.blockedSeq) {
+      entry.refused(this.host.appliedZxid, this.blockedBy);
+      return;
+    }
+    if (seq === this.blockedSeq) this.blockedBy = undefined;
+    this.host.submit({ request, seq, caller: this.caller, live: this.live, waiter: entry });
+  }
+
+  read(call: number, request: ReadRequest, freshness: Freshness): void {
+    if (this.ended) return;
+    const problem = readProblem(request, true) ?? this.watchIdProblem(request);
+    if (problem === undefined && this.queue.length === 0 && this.host.isFresh(freshness)) {
+      this.readNow(call, request);
+      return;
+    }
+    this.queue.push(new ReadEntry(this, call, request, freshness, problem));
+    this.drain();
+  }
+
+  addWatch(call: number, id: number, spec: WatchSpec): void {
+    this.enqueue(() => {
+      const problem = id > 0 ? this.watchIdTaken(id) : refusal("BAD_ARGUMENTS", "a watch id is positive", watchIdField);
+      if (problem !== undefined) {
+        this.sink.refused(call, this.host.appliedZxid, problem);
+        return;
+      }
+      // The answer goes first: updates of a watch follow the news that it is in force.
+      const accepted = this.host.addWatch({
+        sink: this.sink,
+        id,
+        spec,
+        accepted: () => {
+          this.sink.done(call, this.host.appliedZxid, "addWatch");
+        },
+        caller: this.caller,
+      });
+      if ("reason" in accepted) this.sink.refused(call, this.host.appliedZxid, accepted);
+      else this.watches.set(id, accepted);
+    });
+  }
+
+  cancelWatch(call: number, id: number): void {
+    this.enqueue(() => {
+      const watch = this.watches.get(id);
+      if (watch === undefined) {
+        const problem = refusal("NO_WATCHER", `no watch ${id} on this stream`, { watch_id: String(id) });
+        this.sink.refused(call, this.host.appliedZxid, problem);
+        return;
+      }
+      this.watches.delete(id);
+      this.host.removeWatch(watch);
+      this.sink.done(call, this.host.appliedZxid, "cancelWatch");
+    });
+  }
+
+  /** Closes the session; the stream ends after the answer. */
+  closeSession(call: number): void {
+    if (this.ended) return;
+    const entry = new WriteEntry(this, call, 0);
+    this.queue.push(entry);
+    this.host.close(this.live, entry);
+  }
+
+  /** Something that cannot be understood: answered in its turn. */
+  refuse(call: number, problem: Refusal): void {
+    this.enqueue(() => {
+      this.sink.refused(call, this.host.appliedZxid, problem);
+    });
+  }
+
+  /** Ends the stream from this side. */
+  end(reason: Refusal): void {
+    if (this.ended) return;
+    this.detach();
+    this.sink.ended(reason);
+  }
+
+  /** The stream is gone: watches and unanswered requests go with it. Writes under way still take effect. */
+  detach(): void {
+    this.ended = true;
+    for (const watch of this.watches.values()) this.host.removeWatch(watch);
+    this.watches.clear();
+    if (this.live.stream === this) this.live.stream = undefined;
+  }
+
+  /** Answers what can be answered by now. */
+  drain(): void {
+    if (this.draining) return;
+    this.draining = true;
+    while (!this.ended && this.queue.peek()?.finish() === true) this.queue.shift();
+    this.draining = false;
+  }
+
+  /** Called by a write of this stream that cannot run now. */
+  block(seq: number, problem: Refusal): void {
+    if (seq === 0 || this.blockedBy !== undefined || !blocking.has(problem.reason)) return;
+    this.blockedSeq = seq;
+    this.blockedBy = problem;
+  }
+
+  readNow(call: number, request: ReadRequest): void {
+    const leaveWatch = this.host.read(this.sink, call, request, this.caller);
+    if (!leaveWatch || !("watchId" in request) || request.watchId === 0) return;
+    const kind = request.kind === "children" ? "oneShotChild" : "oneShotData";
+    const watch = this.host.addOneShot({ stream: this, id: request.watchId, kind, path: request.path });
+    this.watches.set(request.watchId, watch);
+  }
+
+  /** Runs something in its turn that needs nothing but its turn. */
+  private enqueue(run: () => void): void {
+    if (this.ended) return;
+    this.queue.push({
+      finish: () => {
+        run();
+        return true;
+      },
+    });
+    this.drain();
+  }
+
+  watchIdProblem(request: ReadRequest): Refusal | undefined {
+    return "watchId" in request && request.watchId > 0 ? this.watchIdTaken(request.watchId) : undefined;
+  }
+
+  private watchIdTaken(id: number): Refusal | undefined {
+    if (this.watches.has(id)) return refusal("BAD_ARGUMENTS", `watch id ${id} is in use`, watchIdField);
+    if (this.watches.size < limits.watchesPerStream) return undefined;
+    const limit = limits.watchesPerStream;
+    return refusal("TOO_MANY_WATCHES", `a stream has at most ${limit} watches`, { limit: String(limit) });
+  }
+}
+
+const watchIdField = { field: "watch_id" };
+
+/** Refusals for now: they consume no seq. */
+const blocking: ReadonlySet<string> = new Set([
+  "NO_LEADER",
+  "OVERLOADED",
+  "DISK_LOW",
+  "TOO_MANY_UNACKNOWLEDGED",
+  "SEQUENCE_GAP",
+]);
+
+class WriteEntry implements Entry, Waiter {
+  private readonly stream: SessionStream;
+  private readonly call: number;
+  private readonly seq: number;
+  private txn: Txn | undefined;
+  private before: { zxid: number; request: number } | undefined;
+  private refusal: Refusal | undefined;
+  private refusedAt = 0;
+
+  constructor(stream: SessionStream, call: number, seq: number) {
+    this.stream = stream;
+    this.call = call;
+    this.seq = seq;
+  }
+
+  committed(txn: Txn): void {
+    this.txn = txn;
+    this.stream.drain();
+  }
+
+  committedBefore(zxid: number, request: number): void {
+    this.before = { zxid, request };
+    this.stream.drain();
+  }
+
+  refused(zxid: number, problem: Refusal): void {
+    this.refusal = problem;
+    this.refusedAt = zxid;
+    this.stream.block(this.seq, problem);
+    this.stream.drain();
+  }
+
+  finish(): boolean {
+    const { sink } = this.stream;
+    if (this.txn !== undefined) answerCommitted(sink, this.call, this.txn);
+    else if (this.refusal !== undefined) sink.refused(this.call, this.refusedAt, this.refusal);
+    else if (this.before !== undefined) sink.committedBefore(this.call, this.before.zxid, this.before.request);
+    else return false;
+    return true;
+  }
+}
+
+class ReadEntry implements Entry {
+  private readonly stream: SessionStream;
+  private readonly call: number;
+  private readonly request: ReadRequest;
+  private readonly freshness: Freshness;
+  private problem: Refusal | undefined;
+  private state: "queued" | "waiting" | "fresh" = "queued";
+
+  constructor(
+    stream: SessionStream,
+    call: number,
+    request: ReadRequest,
+    freshness: Freshness,
+    problem: Refusal | undefined,
+  ) {
+    this.stream = stream;
+    this.call = call;
+    this.request = request;
+    this.freshness = freshness;
+    this.problem = problem;
+  }
+
+  finish(): boolean {
+    const { stream } = this;
+    if (this.state === "waiting") return false;
+    this.problem ??= stream.watchIdProblem(this.request);
+    if (this.problem === undefined && this.state === "queued" && !stream.host.isFresh(this.freshness)) {
+      this.state = "waiting";
+      stream.host.whenFresh(this.freshness, (problem) => {
+        this.problem = problem;
+        this.state = "fresh";
+        stream.drain();
+      });
+      return false;
+    }
+    if (this.problem !== undefined) stream.sink.refused(this.call, stream.host.appliedZxid, this.problem);
+    else stream.readNow(this.call, this.request);
+    return true;
+  }
+}
