@@ -1,0 +1,145 @@
+/**
+ * The log as the replica sees it: every method only enqueues. Steps go to the worker in messages, at most two of them
+ * under way: one being synced, one waiting behind it. What comes in the meantime gathers here and goes as one.
+ */
+import type { Worker } from "node:worker_threads";
+import { assert, unreachable } from "../base/assert.ts";
+import type { LogPort } from "../replica/ports.ts";
+import type { AppendStep, EpochStep, LogPosition } from "../zab/durable-log.ts";
+import type { FromLogWorker, LogStep, ToLogWorker } from "./log-messages.ts";
+import { StorageError, type StorageErrorCode } from "./storage-error.ts";
+import { startWorker } from "./worker.ts";
+
+const messagesUnderWay = 2;
+/** Larger appends are handed over instead of copied. */
+const transferBytes = 64 * 1024;
+
+export interface LogEvents {
+  onPersisted(write: number): void;
+  /** The log can write no more: the process must end. Called once. */
+  onFailure(error: StorageError): void;
+}
+
+export class LogWriter implements LogPort {
+  private readonly worker: Worker;
+  private readonly events: LogEvents;
+  private gathered: LogStep[] = [];
+  /** The last write id of each message under way. */
+  private readonly underWay: number[] = [];
+  private flushing = false;
+  private closing = false;
+  private failed = false;
+  private opened: { resolve(): void; reject(error: Error): void } | undefined;
+  private readonly ended: Promise<void>;
+
+  constructor(events: LogEvents) {
+    this.events = events;
+    this.worker = startWorker("log-worker", undefined);
+    this.worker.on("message", (message: FromLogWorker) => this.receive(message));
+    this.worker.on("error", (error) => this.fail(new StorageError("IO", error.message, { cause: error })));
+    this.ended = new Promise((resolve) => {
+      this.worker.on("exit", () => {
+        if (!this.closing) this.fail(new StorageError("IO", "the log writer ended"));
+        resolve();
+      });
+    });
+  }
+
+  /** Opens the log of a recovered directory. */
+  open(dataDir: string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.opened = { resolve, reject };
+      this.post({ kind: "open", dataDir });
+    });
+  }
+
+  acceptEpoch(write: number, epoch: number): void {
+    this.enqueue({ kind: "acceptEpoch", write, epoch });
+  }
+
+  establishEpoch(write: number, step: EpochStep): void {
+    this.enqueue({ kind: "establishEpoch", write, step });
+  }
+
+  append(write: number, step: AppendStep): void {
+    this.enqueue({ kind: "append", write, step });
+  }
+
+  commit(write: number, point: LogPosition): void {
+    this.enqueue({ kind: "commit", write, point });
+  }
+
+  /** Ends the worker after everything given to it is durable. */
+  async close(): Promise<void> {
+    this.flush(Infinity);
+    this.closing = true;
+    this.post({ kind: "close" });
+    await this.ended;
+  }
+
+  private enqueue(step: LogStep): void {
+    assert(!this.closing, "a durable step after the log was closed");
+    this.gathered.push(step);
+    if (this.flushing || this.underWay.length >= messagesUnderWay) return;
+    // At the end of this turn: one turn of the replica may give several steps.
+    this.flushing = true;
+    queueMicrotask(() => {
+      this.flushing = false;
+      this.flush(messagesUnderWay);
+    });
+  }
+
+  private flush(limit: number): void {
+    if (this.gathered.length === 0 || this.underWay.length >= limit || this.failed) return;
+    const steps = this.gathered.map(withOwnBuffer);
+    this.gathered = [];
+    this.underWay.push(steps.at(-1)!.write);
+    const large: ArrayBuffer[] = [];
+    for (const step of steps) {
+      if (step.kind !== "append" || step.step.bytes.length < transferBytes) continue;
+      large.push(step.step.bytes.buffer as ArrayBuffer);
+    }
+    this.worker.postMessage({ kind: "steps", steps } satisfies ToLogWorker, large);
+  }
+
+  private receive(message: FromLogWorker): void {
+    switch (message.kind) {
+      case "persisted":
+        if (this.failed) return;
+        while (this.underWay.length > 0 && this.underWay[0]! <= message.write) this.underWay.shift();
+        this.flush(messagesUnderWay);
+        this.events.onPersisted(message.write);
+        return;
+      case "opened":
+        this.opened?.resolve();
+        this.opened = undefined;
+        return;
+      case "failed":
+        this.fail(new StorageError(message.code as StorageErrorCode, message.message));
+        return;
+      case "closed":
+        return;
+      default:
+        unreachable(message);
+    }
+  }
+
+  private fail(error: StorageError): void {
+    if (this.failed) return;
+    this.failed = true;
+    if (this.opened !== undefined) this.opened.reject(error);
+    else this.events.onFailure(error);
+  }
+
+  private post(message: ToLogWorker): void {
+    this.worker.postMessage(message);
+  }
+}
+
+/** A view of a larger buffer would be sent with all of that buffer. */
+function withOwnBuffer(step: LogStep): LogStep {
+  if (step.kind !== "append") return step;
+  const { bytes } = step.step;
+  if (bytes.byteLength === bytes.buffer.byteLength) return step;
+  return { ...step, step: { ...step.step, bytes: bytes.slice() } };
+}
