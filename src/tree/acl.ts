@@ -80,13 +80,19 @@ export function normalizeAcl(given: Acl, caller: readonly Identity[]): Acl | str
       // An address identifies a machine, not somebody: it does not count as authenticated.
       const authenticated = caller.filter((identity) => identity.scheme !== "ip");
       if (authenticated.length === 0) return "the auth scheme needs a caller with an authenticated identity";
-      for (const identity of authenticated) addEntry(result, { permissions: entry.permissions, ...identity });
+      for (const { scheme, id } of authenticated) {
+        const problem = identityProblem(scheme, id);
+        if (problem !== undefined) return problem;
+        addEntry(result, { permissions: entry.permissions, scheme, id });
+      }
       continue;
     }
     const problem = identityProblem(entry.scheme, entry.id);
     if (problem !== undefined) return problem;
     addEntry(result, { permissions: entry.permissions, scheme: entry.scheme, id: entry.id });
   }
+  // One entry of the auth scheme becomes as many as the caller has identities.
+  if (result.length > limits.aclEntries) return `an ACL has at most ${limits.aclEntries} entries`;
   return result;
 }
 
@@ -97,8 +103,11 @@ function addEntry(acl: AclEntry[], entry: AclEntry): void {
   if (!known) acl.push(entry);
 }
 
-function identityProblem(scheme: string, id: string): string | undefined {
+/** Why an identity cannot stand in an ACL; undefined when it can. Whoever makes identities checks them with this. */
+export function identityProblem(scheme: string, id: string): string | undefined {
   if (utf8Length(id) > limits.aclId) return `the id of an ACL entry must not exceed ${limits.aclId} bytes`;
+  // A lone surrogate has no encoding that a replica would accept.
+  if (/\p{Surrogate}/u.test(id)) return "the id of an ACL entry is not well-formed Unicode";
   // Ids are shown in one line of text, separated by ", ".
   for (let i = 0; i < id.length; i++) {
     const unit = id.charCodeAt(i);
@@ -176,6 +185,7 @@ function parseIpv4(text: string): number[] | undefined {
 function parseIpv6(text: string): number[] | undefined {
   const halves = text.split("::");
   if (halves.length > 2) return undefined;
+  if (halves.length === 2 && halves[0]!.includes(".")) return undefined;
   const head = ipv6Groups(halves[0]!);
   const tail = halves.length === 2 ? ipv6Groups(halves[1]!) : [];
   if (head === undefined || tail === undefined) return undefined;
