@@ -516,7 +516,10 @@ function storedAcl(given: Acl, caller: ModelCaller): Acl {
     if (scheme === "auth") {
       const proved = caller.identities.filter((identity) => identity.scheme !== "ip");
       if (proved.length === 0) throw new Refused("INVALID_ACL");
-      for (const identity of proved) keep({ permissions, scheme: identity.scheme, id: identity.id });
+      for (const identity of proved) {
+        if (!isGoodId(identity.scheme, identity.id)) throw new Refused("INVALID_ACL");
+        keep({ permissions, scheme: identity.scheme, id: identity.id });
+      }
     } else {
       if (!isGoodId(scheme, id)) throw new Refused("INVALID_ACL");
       keep({ permissions, scheme, id });
@@ -527,6 +530,8 @@ function storedAcl(given: Acl, caller: ModelCaller): Acl {
 }
 
 function isGoodId(scheme: string, id: string): boolean {
+  const points = [...id].map((character) => character.codePointAt(0)!);
+  if (points.some((point) => 0xd800 <= point && point <= 0xdfff)) return false;
   const spacesAndControls = [[0x0000, 0x0020] as const, [0x007f, 0x007f] as const];
   if (hasUnitIn(id, spacesAndControls) || id.includes(",") || byteLength(id) > 256) return false;
   if (scheme === "world") return id === "anyone";
