@@ -2,7 +2,6 @@
  * Drives the tree the way a leader does, without a replica around it: form check, prepare, hold the transaction back,
  * apply later. For tests of the tree.
  */
-import { DecodeError } from "../../src/base/bytes.ts";
 import type { Refusal } from "../../src/base/reasons.ts";
 import { isRefusal, Preparer, type Caller } from "../../src/tree/prepare.ts";
 import { requestProblem, type CreateRequest, type WriteRequest } from "../../src/tree/request.ts";
@@ -198,15 +197,4 @@ export function leaderWith(path: string, stat: Partial<Stat>): TreeLeader {
   const next = new TreeLeader(tree);
   next.zxid = leader.zxid;
   return next;
-}
-
-/** The error a decoder threw; fails on any other. */
-export function decodeErrorOf(run: () => unknown): DecodeError | undefined {
-  try {
-    run();
-    return undefined;
-  } catch (error) {
-    if (error instanceof DecodeError) return error;
-    throw error;
-  }
 }
