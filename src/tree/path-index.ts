@@ -5,6 +5,7 @@
  * Grown by linear hashing (Litwin 1980): each insertion above the load splits one bucket, so no insertion ever pays
  * for rehashing the whole table.
  */
+import { assert } from "../base/assert.ts";
 import { finish, hashString } from "../base/hash.ts";
 import { Narrow, type ZnodeTable } from "./znode-table.ts";
 
@@ -24,6 +25,13 @@ export class PathIndex {
   constructor(table: ZnodeTable, names: readonly string[]) {
     this.table = table;
     this.names = names;
+  }
+
+  /** Makes room for this many slots in an empty index, so that no bucket is split on the way there. */
+  reserve(count: number): void {
+    assert(this.count === 0, "room is made in an empty index");
+    while (this.round < count) this.round *= 2;
+    this.buckets = new Int32Array(this.round).fill(none);
   }
 
   /** The slot at a path given by its first `end` characters; -1 when there is none. Never asked for the root. */

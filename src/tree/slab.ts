@@ -92,6 +92,13 @@ export class Slab {
     return this.chunks[(address / chunkUnits) | 0]!.subarray(at, at + length);
   }
 
+  /** Takes over chunks that a SlabPacker filled; returns what is to be added to its addresses. */
+  adopt(chunks: readonly Uint8Array[]): number {
+    const first = this.chunks.length;
+    for (const chunk of chunks) this.chunks.push(chunk);
+    return first * chunkUnits;
+  }
+
   private copyInto(address: number, bytes: Uint8Array): void {
     const chunk = this.chunks[(address / chunkUnits) | 0]!;
     chunk.set(bytes, (address % chunkUnits) * unit);
@@ -122,6 +129,51 @@ export class Slab {
     assert(index < 0x7fffffff / chunkUnits, "the slab is full");
     this.chunks[index] = new Uint8Array(bytes);
     return index;
+  }
+}
+
+/** Packs values into chunks that a Slab can adopt. Addresses count from the first chunk. */
+export class SlabPacker {
+  private readonly chunks: Uint8Array<ArrayBuffer>[] = [];
+  private current = new Uint8Array(0);
+  private currentIndex = -1;
+  private usedUnits = chunkUnits;
+  /** Bytes of all values, as they came. */
+  bytes = 0;
+
+  /** Adds a value; returns its address. */
+  add(data: Uint8Array | null): number {
+    if (data === null || data.length === 0) return noData;
+    const { length } = data;
+    this.bytes += length;
+    if (length > largeBytes) {
+      this.chunks.push(data.slice());
+      return (this.chunks.length - 1) * chunkUnits;
+    }
+    const units = classUnits[classOf(length)]!;
+    if (this.usedUnits + units > chunkUnits) this.nextChunk();
+    const address = this.currentIndex * chunkUnits + this.usedUnits;
+    this.current.set(data, this.usedUnits * unit);
+    this.usedUnits += units;
+    return address;
+  }
+
+  /** The chunks; the last one is cut to what it holds. */
+  finish(): Uint8Array<ArrayBuffer>[] {
+    this.cutCurrent();
+    return this.chunks;
+  }
+
+  private nextChunk(): void {
+    this.currentIndex = this.chunks.length;
+    this.current = new Uint8Array(chunkBytes);
+    this.chunks.push(this.current);
+    this.usedUnits = 0;
+  }
+
+  private cutCurrent(): void {
+    if (this.currentIndex < 0 || this.usedUnits === chunkUnits) return;
+    this.chunks[this.currentIndex] = this.current.slice(0, this.usedUnits * unit);
   }
 }
 

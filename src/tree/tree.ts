@@ -14,6 +14,7 @@ import { childPath, isAtOrBelow, nameOf, parentPath } from "./path.ts";
 import { noData, Slab } from "./slab.ts";
 import { emptyStat, ZnodeKind, type Stat } from "./stat.ts";
 import { OpKind, type TxnOp } from "./txn.ts";
+import type { ZnodeChunk } from "./znode-chunk.ts";
 import { Narrow, Wide, ZnodeTable } from "./znode-table.ts";
 
 /** Slot of the root. */
@@ -321,17 +322,23 @@ export class Tree implements Names {
     this.setData(slot, content.data, content.dataCrc);
     if (slot !== rootSlot) {
       table.setNarrow(slot, Narrow.pathHash, this.hashBelow(parent, name));
-      this.index.insert(slot);
-      (this.children[parent] ??= new ChildIndex(this)).insert(slot);
+      this.addToIndexes(slot, parent);
     }
-    if (content.stat.owner !== 0) {
-      let owned = this.ephemerals.get(content.stat.owner);
-      if (owned === undefined) this.ephemerals.set(content.stat.owner, (owned = new Set()));
-      owned.add(slot);
-      this.ephemeralCount++;
-    }
+    if (content.stat.owner !== 0) this.addEphemeral(slot, content.stat.owner);
     this.count++;
     return slot;
+  }
+
+  private addToIndexes(slot: number, parent: number): void {
+    this.index.insert(slot);
+    (this.children[parent] ??= new ChildIndex(this)).insert(slot);
+  }
+
+  private addEphemeral(slot: number, owner: number): void {
+    let owned = this.ephemerals.get(owner);
+    if (owned === undefined) this.ephemerals.set(owner, (owned = new Set()));
+    owned.add(slot);
+    this.ephemeralCount++;
   }
 
   private hashBelow(parent: number, name: string): number {
@@ -416,10 +423,76 @@ export class Tree implements Names {
     this.updateDigest(slot);
   }
 
+  /** An empty tree with room for a checkpoint of this many znodes, to be adopted in chunks. */
+  static forLoading(count: number): Tree {
+    const tree = new Tree();
+    tree.index.reserve(count);
+    return tree;
+  }
+
+  /** Adds a chunk of a checkpoint; chunks come in the order of ids, too. Digests in it are taken as they are. */
+  adopt(chunk: ZnodeChunk): void {
+    const { table } = this;
+    const { count, parents } = chunk;
+    const names = chunk.names.split("/");
+    assert(names.length === count, "a chunk of znodes has another number of names");
+    const firstAddress = this.slab.adopt(chunk.data);
+    const first = table.adopt(chunk.records, count);
+    this.loadedChunks.push({ firstId: table.wide(first, Wide.id), firstSlot: first, count });
+    for (let i = 0; i < count; i++) {
+      const slot = first + i;
+      this.names.push(names[i]!);
+      this.children.push(undefined);
+      const address = table.narrow(slot, Narrow.dataAddress);
+      if (address !== noData) table.setNarrow(slot, Narrow.dataAddress, address + firstAddress);
+      this.dataBytes += Math.max(0, table.narrow(slot, Narrow.dataLength));
+      const parent = slot === rootSlot ? rootSlot : this.slotOfAdopted(parents[i]!);
+      table.setNarrow(slot, Narrow.parent, parent);
+      if (slot !== rootSlot) this.addToIndexes(slot, parent);
+      const owner = table.wide(slot, Wide.owner);
+      if (owner !== 0) this.addEphemeral(slot, owner);
+    }
+    for (let slot = first + count; slot < table.slotCount; slot++) {
+      this.names.push("");
+      this.children.push(undefined);
+    }
+    this.count += count;
+    this.digestSum.add(chunk.digest);
+  }
+
+  private readonly loadedChunks: { firstId: number; firstSlot: number; count: number }[] = [];
+
+  /** Within chunks that are adopted in the order of ids: binary search for the chunk, then for the record. */
+  private slotOfAdopted(id: number): number {
+    const { table, loadedChunks } = this;
+    if (table.wide(this.lastLoadedParent, Wide.id) === id) return this.lastLoadedParent;
+    let low = 0;
+    let high = loadedChunks.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (loadedChunks[middle]!.firstId <= id) low = middle;
+      else high = middle - 1;
+    }
+    const { firstSlot, count } = loadedChunks[low]!;
+    low = firstSlot;
+    high = firstSlot + count - 1;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (table.wide(middle, Wide.id) < id) low = middle + 1;
+      else high = middle;
+    }
+    assert(table.wide(low, Wide.id) === id, "a checkpoint has a znode without its parent");
+    this.lastLoadedParent = low;
+    return low;
+  }
+
   /** Ends loading: counts descendants and takes over the next identity. */
   finishLoading(nextId: number): void {
     const { table } = this;
+    this.loadedChunks.length = 0;
     for (let slot = table.slotCount - 1; slot > rootSlot; slot--) {
+      // The unused end of an adopted chunk.
+      if (table.wide(slot, Wide.id) === 0) continue;
       const parent = table.narrow(slot, Narrow.parent);
       const below = table.narrow(slot, Narrow.descendants) + 1;
       table.setNarrow(parent, Narrow.descendants, table.narrow(parent, Narrow.descendants) + below);

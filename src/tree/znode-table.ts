@@ -4,6 +4,7 @@
  * An object with these fields would take twice the memory and be visited by every garbage collection; here a million
  * znodes are 128 buffers. Chunks are never copied, so growing costs the same at any size.
  */
+import { assert } from "../base/assert.ts";
 
 /** Fields that hold whole numbers up to 2^53, by their place in a record. */
 export const Wide = {
@@ -42,9 +43,10 @@ export const Narrow = {
 } as const;
 
 const slotBits = 13;
-const chunkSlots = 1 << slotBits;
+/** Records of one chunk, and their bytes. */
+export const chunkSlots = 1 << slotBits;
+export const chunkRecords = chunkSlots * 128;
 const slotMask = chunkSlots - 1;
-const recordBytes = 128;
 
 export class ZnodeTable {
   private readonly wideChunks: Float64Array[] = [];
@@ -63,11 +65,24 @@ export class ZnodeTable {
     }
     const slot = this.used++;
     if ((slot & slotMask) === 0) {
-      const buffer = new ArrayBuffer(chunkSlots * recordBytes);
-      this.wideChunks.push(new Float64Array(buffer));
-      this.narrowChunks.push(new Int32Array(buffer));
+      this.addChunk(new ArrayBuffer(chunkRecords));
     }
     return slot;
+  }
+
+  private addChunk(records: ArrayBuffer): void {
+    this.wideChunks.push(new Float64Array(records));
+    this.narrowChunks.push(new Int32Array(records));
+  }
+
+  /** Takes over a chunk whose first `count` records are filled; the others become free. Returns the first slot. */
+  adopt(records: ArrayBuffer, count: number): number {
+    assert((this.used & slotMask) === 0 && records.byteLength === chunkRecords, "a chunk is adopted whole");
+    const first = this.used;
+    this.addChunk(records);
+    this.used += chunkSlots;
+    for (let slot = this.used - 1; slot >= first + count; slot--) this.free.push(slot);
+    return first;
   }
 
   release(slot: number): void {
