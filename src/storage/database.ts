@@ -7,7 +7,7 @@ import Database from "better-sqlite3";
 import { StorageError } from "./storage-error.ts";
 
 export type Connection = Database.Database;
-export type Statement = Database.Statement<unknown[]>;
+export type Statement = Database.Statement;
 
 /** What a file of ours is, stored in its header where `file` and sqlite3 see it. */
 export interface FileKind {

@@ -4,12 +4,14 @@
  *   log.db     every transaction, readable rows       tree.db    the tree as of one zxid, for a fast start
  *   lock.db    held while a server runs               watermark  how far the log must reach
  */
-import type { LogPort, Recovered } from "../replica/ports.ts";
+import type { HistoryPort, HistoryResult, LogPort, Recovered } from "../replica/ports.ts";
 import { makeDirectory } from "./database.ts";
 import { DirectoryLock } from "./directory-lock.ts";
+import { DiskWatch, type DiskUse } from "./disk-watch.ts";
+import { HistoryReader } from "./history.ts";
 import { LogWriter } from "./log-port.ts";
 import { recover } from "./recovery.ts";
-import { asStorageError } from "./storage-error.ts";
+import { asStorageError, type StorageError } from "./storage-error.ts";
 
 export { StorageError } from "./storage-error.ts";
 
@@ -18,31 +20,55 @@ export interface StorageOptions {
   readonly serverId: number;
   /** Start although acknowledged transactions are missing. */
   readonly acceptLoss?: boolean;
-  /** The durable path failed, or an invariant of a worker: the process must end, at once. Called once. */
-  onFailure(error: Error): void;
+  /** A worker failed, above all the writer of the log: the process must end, at once. */
+  onFailure(error: StorageError): void;
   /** This durable step, and every one before it, is on stable storage. */
   onPersisted(write: number): void;
+  /** What `history.readAfter` asked for. */
+  onHistory(ticket: number, result: HistoryResult): void;
+  /** Old rows of the log are damaged: the operator should know. The server goes on without them. */
+  onDamage?(error: StorageError): void;
+}
+
+export interface StorageStats extends DiskUse {
+  /** The oldest transaction in the log. */
+  readonly oldestZxid: number;
+  /** The checkpoint is the tree as of this transaction. */
+  readonly checkpointZxid: number;
 }
 
 export interface Storage {
   readonly recovered: Recovered;
   readonly log: LogPort;
+  readonly history: HistoryPort;
+  stats(): StorageStats;
   /** Makes everything that was given to the log durable, and ends the workers. */
   close(): Promise<void>;
 }
 
 /** Opens a data directory, making it when it is missing. Throws a StorageError whose message is for the operator. */
 export async function openStorage(options: StorageOptions): Promise<Storage> {
-  makeDirectory(options.dataDir);
-  const lock = new DirectoryLock(options.dataDir);
+  const { dataDir } = options;
+  makeDirectory(dataDir);
+  const lock = new DirectoryLock(dataDir);
   const writer = new LogWriter(options);
   try {
     const recovered = recover({ ...options, acceptLoss: options.acceptLoss ?? false });
-    await writer.open(options.dataDir);
+    await writer.open(dataDir);
+    const history = new HistoryReader(dataDir, {
+      onHistory: (ticket, result) => options.onHistory(ticket, result),
+      onFailure: (error) => options.onFailure(error),
+      onDamage: (error) => options.onDamage?.(error),
+    });
+    const disk = new DiskWatch(dataDir);
     return {
       recovered,
       log: writer,
+      history,
+      stats: () => ({ ...disk.current, oldestZxid: 1, checkpointZxid: 0 }),
       async close() {
+        disk.stop();
+        await history.close();
         await writer.close();
         lock.release();
       },

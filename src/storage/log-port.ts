@@ -36,7 +36,7 @@ export class LogWriter implements LogPort {
     this.events = events;
     this.worker = startWorker("log-worker", undefined);
     this.worker.on("message", (message: FromLogWorker) => this.receive(message));
-    this.worker.on("error", (error) => this.fail(new StorageError("IO", error.message, { cause: error })));
+    this.worker.on("error", (error: Error) => this.fail(new StorageError("IO", error.message, { cause: error })));
     this.ended = new Promise((resolve) => {
       this.worker.on("exit", () => {
         if (!this.closing) this.fail(new StorageError("IO", "the log writer ended"));

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ByteWriter } from "../base/bytes.ts";
 import { encodeTxn } from "../replica/txn-codec.ts";
+import type { HistoryResult } from "../replica/ports.ts";
 import type { Txn } from "../tree/txn.ts";
 import { openStorage, type Storage, type StorageOptions } from "./index.ts";
 import type { SampleHistory } from "./sample-history.ts";
@@ -19,6 +20,8 @@ export class StorageFixture {
   persisted = 0;
   failures: Error[] = [];
   private write = 0;
+  private ticket = 0;
+  private readonly reads = new Map<number, (result: HistoryResult) => void>();
   private readonly waiting = new Map<number, () => void>();
 
   static async open(dataDir: string, options: Partial<StorageOptions> = {}): Promise<StorageFixture> {
@@ -28,6 +31,7 @@ export class StorageFixture {
       serverId: 1,
       onFailure: (error) => fixture.failures.push(error),
       onPersisted: (write) => fixture.onPersisted(write),
+      onHistory: (ticket, result) => fixture.onHistory(ticket, result),
       ...options,
     });
     return fixture;
@@ -52,6 +56,20 @@ export class StorageFixture {
   commit(history: SampleHistory): Promise<void> {
     this.storage.log.commit(++this.write, { zxid: history.zxid, epoch: history.epoch });
     return this.until(this.write);
+  }
+
+  /** Transactions above `after`, as a resumed watch asks for them. */
+  history(after: number, upTo: number, maxBytes = 1 << 20): Promise<HistoryResult> {
+    const ticket = ++this.ticket;
+    return new Promise((resolve) => {
+      this.reads.set(ticket, resolve);
+      this.storage.history.readAfter(ticket, after, upTo, maxBytes);
+    });
+  }
+
+  private onHistory(ticket: number, result: HistoryResult): void {
+    this.reads.get(ticket)!(result);
+    this.reads.delete(ticket);
   }
 
   private until(write: number): Promise<void> {

@@ -1,0 +1,46 @@
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { SampleHistory } from "./sample-history.ts";
+import { bytesOf, encoded, StorageFixture, temporaryDirectory } from "./storage-fixture.ts";
+
+let dir: ReturnType<typeof temporaryDirectory>;
+let fixture: StorageFixture;
+let history: SampleHistory;
+beforeEach(async () => {
+  dir = temporaryDirectory();
+  fixture = await StorageFixture.open(dir.path);
+  history = new SampleHistory();
+  await fixture.establish();
+  history.found();
+  for (let i = 0; i < 20; i++) history.create(`/n${i}`, bytesOf("x".repeat(i * 10)));
+  await fixture.append(history);
+});
+afterEach(async () => {
+  await fixture.storage.close();
+  dir.remove();
+});
+
+test("reads exactly the range asked for", async () => {
+  const result = await fixture.history(4, 9);
+  if (result.kind !== "read") throw new Error(result.kind);
+  expect(encoded(result.txns)).toEqual(encoded(history.txns.slice(4, 9)));
+});
+
+test("stops when it has enough, and goes on from there", async () => {
+  const txns = [];
+  let reads = 0;
+  for (let after = 0; after < history.zxid; reads++) {
+    const result = await fixture.history(after, history.zxid, 300);
+    if (result.kind !== "read") throw new Error(result.kind);
+    expect(result.txns.length).toBeGreaterThan(0);
+    txns.push(...result.txns);
+    after = txns.length;
+  }
+  expect(encoded(txns)).toEqual(encoded(history.txns));
+  expect(reads).toBeGreaterThan(3);
+});
+
+test("rebuilds one transaction", async () => {
+  const result = await fixture.history(6, 7);
+  if (result.kind !== "read") throw new Error(result.kind);
+  expect(result.txns.map((txn) => txn.ops[0]!.path)).toEqual(["/n5"]);
+});
