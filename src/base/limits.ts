@@ -30,6 +30,8 @@ export const limits = {
   unacknowledgedOutcomes: 256,
   /** Requests of one session that wait for their turn or their commit. */
   outstandingPerSession: 4096,
+  /** Data of the writes among them. */
+  outstandingBytesPerSession: 8 * 1024 * 1024,
   /** Watches of one session stream. */
   watchesPerStream: 10_000,
   /** Bytes waiting for a client that does not read. */

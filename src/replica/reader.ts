@@ -150,6 +150,31 @@ export class Reader {
     return { paths: page, nextAfter: paths.length > page.length ? page.at(-1)! : "" };
   }
 
+  /** Why a subtree cannot be read; undefined when its top can. */
+  subtreeProblem(path: string, caller: Caller): Refusal | undefined {
+    return pathProblemOf(path) ?? this.problem(this.tree.find(path), path, caller);
+  }
+
+  /**
+   * Visits the znodes at and below `root` that the caller may read, in walk order, after the path `after` if given,
+   * until `visit` returns false. Returns the last path looked at, or undefined when the walk is complete.
+   */
+  subtree(
+    walk: { root: string; after: string | undefined; identities: readonly Identity[] },
+    visit: (path: string, stat: Stat, slot: number) => boolean,
+  ): string | undefined {
+    let last = walk.after;
+    let complete = true;
+    this.tree.walk(walk.root, walk.after, (slot, path) => {
+      last = path;
+      if (!this.allows(slot, Permissions.read, walk.identities)) return "descend";
+      if (visit(path, this.tree.readStat(slot, this.stat), slot)) return "descend";
+      complete = false;
+      return "stop";
+    });
+    return complete ? undefined : last;
+  }
+
   private multiRead(
     sink: ReplySink,
     call: number,
@@ -197,6 +222,11 @@ export class Reader {
       }
     }
   }
+}
+
+function pathProblemOf(path: string): Refusal | undefined {
+  const problem = pathProblem(path);
+  return problem === undefined ? undefined : refusal("BAD_ARGUMENTS", problem, { field: "path" });
 }
 
 function refused(why: Refusal): ReadResult {

@@ -89,7 +89,7 @@ export class Replica implements StreamHost {
   private readonly config: ReplicaConfig;
   private readonly ports: ReplicaPorts;
   private readonly preparer: Preparer;
-  private readonly reader: Reader;
+  readonly reader: Reader;
   private readonly feeds: WatchFeeds;
   private readonly recent: RecentTxns;
   private readonly live = new Map<number, LiveSession>();
@@ -511,7 +511,7 @@ export class Replica implements StreamHost {
   }
 
   /** Why nothing can be done now. */
-  private unavailable(): Refusal | undefined {
+  unavailable(): Refusal | undefined {
     if (this.stopping !== undefined) return this.stopping;
     return this.isServing ? undefined : refusal("NO_LEADER", "no leader is established yet");
   }

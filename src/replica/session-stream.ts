@@ -36,6 +36,7 @@ export interface StreamHost {
 
 /** Something on the stream that is not answered yet. */
 interface Entry {
+  readonly dataBytes: number;
   /** Answers if it can be answered by now. */
   finish(): boolean;
 }
@@ -47,6 +48,8 @@ export class SessionStream {
   readonly watches = new Map<number, Watch>();
   readonly host: StreamHost;
   private readonly queue = new Queue<Entry>();
+  /** Data of the writes in the queue. */
+  private dataBytes = 0;
   private draining = false;
   private ended = false;
   /** A numbered write that could not run now: those after it get the same answer until it is sent again. */
@@ -60,9 +63,9 @@ export class SessionStream {
     this.sink = sink;
   }
 
-  /** Requests not answered yet: whoever reads the stream stops reading when there are too many. */
-  get outstanding(): number {
-    return this.queue.length;
+  /** Whether so much waits for an answer that no more should be read from the client. */
+  get isFull(): boolean {
+    return this.queue.length >= limits.outstandingPerSession || this.dataBytes >= limits.outstandingBytesPerSession;
   }
 
   get isEnded(): boolean {
@@ -81,8 +84,9 @@ export class SessionStream {
 
   write(call: number, request: WriteRequest, seq: number): void {
     if (this.ended) return;
-    const entry = new WriteEntry(this, call, seq);
+    const entry = new WriteEntry(this, call, seq, dataLength(request));
     this.queue.push(entry);
+    this.dataBytes += entry.dataBytes;
     if (this.blockedBy !== undefined && seq > this.blockedSeq) {
       entry.refused(this.host.appliedZxid, this.blockedBy);
       return;
@@ -94,7 +98,8 @@ export class SessionStream {
   read(call: number, request: ReadRequest, freshness: Freshness): void {
     if (this.ended) return;
     const problem = readProblem(request, true) ?? this.watchIdProblem(request);
-    if (problem === undefined && this.queue.length === 0 && this.host.isFresh(freshness)) {
+    const inTurn = this.queue.length === 0 && !this.sink.backlogged();
+    if (problem === undefined && inTurn && this.host.isFresh(freshness)) {
       this.readNow(call, request);
       return;
     }
@@ -141,7 +146,7 @@ export class SessionStream {
   /** Closes the session; the stream ends after the answer. */
   closeSession(call: number): void {
     if (this.ended) return;
-    const entry = new WriteEntry(this, call, 0);
+    const entry = new WriteEntry(this, call, 0, 0);
     this.queue.push(entry);
     this.host.close(this.live, entry);
   }
@@ -168,11 +173,16 @@ export class SessionStream {
     if (this.live.stream === this) this.live.stream = undefined;
   }
 
-  /** Answers what can be answered by now. */
+  /** Answers what can be answered by now: as long as the client reads its answers. */
   drain(): void {
     if (this.draining) return;
     this.draining = true;
-    while (!this.ended && this.queue.peek()?.finish() === true) this.queue.shift();
+    while (!this.ended && !this.sink.backlogged()) {
+      const entry = this.queue.peek();
+      if (entry?.finish() !== true) break;
+      this.queue.shift();
+      this.dataBytes -= entry.dataBytes;
+    }
     this.draining = false;
   }
 
@@ -195,6 +205,7 @@ export class SessionStream {
   private enqueue(run: () => void): void {
     if (this.ended) return;
     this.queue.push({
+      dataBytes: 0,
       finish: () => {
         run();
         return true;
@@ -226,19 +237,30 @@ const blocking: ReadonlySet<string> = new Set([
   "SEQUENCE_GAP",
 ]);
 
+function dataLength(request: WriteRequest): number {
+  if (request.kind === "multi") {
+    let length = 0;
+    for (const operation of request.operations) if ("data" in operation) length += operation.data?.length ?? 0;
+    return length;
+  }
+  return "data" in request ? (request.data?.length ?? 0) : 0;
+}
+
 class WriteEntry implements Entry, Waiter {
   private readonly stream: SessionStream;
   private readonly call: number;
   private readonly seq: number;
+  readonly dataBytes: number;
   private txn: Txn | undefined;
   private before: { zxid: number; request: number } | undefined;
   private refusal: Refusal | undefined;
   private refusedAt = 0;
 
-  constructor(stream: SessionStream, call: number, seq: number) {
+  constructor(stream: SessionStream, call: number, seq: number, dataBytes: number) {
     this.stream = stream;
     this.call = call;
     this.seq = seq;
+    this.dataBytes = dataBytes;
   }
 
   committed(txn: Txn): void {
@@ -269,6 +291,7 @@ class WriteEntry implements Entry, Waiter {
 }
 
 class ReadEntry implements Entry {
+  readonly dataBytes = 0;
   private readonly stream: SessionStream;
   private readonly call: number;
   private readonly request: ReadRequest;

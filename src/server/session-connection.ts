@@ -1,0 +1,220 @@
+/** One AttachSession call over grpc-js: reads requests, writes what the session's sink gathered, bounds both. */
+import type { ServerDuplexStream } from "@grpc/grpc-js";
+import { limits } from "../base/limits.ts";
+import { refusal, type Refusal } from "../base/reasons.ts";
+import type { LiveSession } from "../replica/live-session.ts";
+import type { Freshness, ReadRequest } from "../replica/read-request.ts";
+import type { SessionStream } from "../replica/session-stream.ts";
+import type { WatchSpec } from "../replica/watch-feeds.ts";
+import { InvalidMessage } from "../rpc/convert.ts";
+import { readSessionMessage, type SessionRequests } from "../rpc/session-reader.ts";
+import { SessionWriter } from "../rpc/session-writer.ts";
+import { statusOf } from "../rpc/status.ts";
+import { WireError } from "../rpc/wire.ts";
+import type { WriteRequest } from "../tree/request.ts";
+import type { Flushable, ServerCore } from "./core.ts";
+import { addressIdentity, hashSecret } from "./identity.ts";
+
+type Call = ServerDuplexStream<Buffer, Buffer>;
+
+/** How long a client may take to send its first message, milliseconds. */
+const attachTimeoutMs = 10_000;
+
+export class SessionConnection implements Flushable, SessionRequests {
+  private readonly core: ServerCore;
+  private readonly call: Call;
+  private readonly writer: SessionWriter;
+  private stream: SessionStream | undefined;
+  private attaching = false;
+  private readonly early: ((stream: SessionStream) => void)[] = [];
+  private paused = false;
+  private over = false;
+  private readonly attachTimer: NodeJS.Timeout;
+
+  constructor(core: ServerCore, call: Call) {
+    this.core = core;
+    this.call = call;
+    this.writer = new SessionWriter(core, core.header, () => {
+      core.markDirty(this);
+    });
+    this.attachTimer = setTimeout(() => {
+      this.end(refusal("BAD_ARGUMENTS", "the first message did not come in time", { field: "attach" }));
+    }, attachTimeoutMs);
+    call.on("data", (bytes: Buffer) => {
+      this.received(bytes);
+    });
+    call.on("end", () => {
+      this.gone();
+      call.end();
+    });
+    call.on("cancelled", () => {
+      this.gone();
+    });
+    call.on("close", () => {
+      this.gone();
+    });
+    call.on("error", () => {
+      this.gone();
+    });
+  }
+
+  private received(bytes: Buffer): void {
+    if (this.over) return;
+    this.core.input(() => {
+      try {
+        readSessionMessage(bytes, this);
+        if (!this.attaching && this.stream === undefined) {
+          throw new InvalidMessage("the first message must carry attach", "attach");
+        }
+        if (this.stream !== undefined) this.core.replica.touch(this.stream.live);
+      } catch (error) {
+        if (error instanceof InvalidMessage) this.end(error.refusal);
+        else if (error instanceof WireError || isDecodeError(error)) {
+          this.end(refusal("BAD_ARGUMENTS", "a message of the stream is malformed", {}));
+        } else throw error;
+      }
+    });
+    this.regulate();
+  }
+
+  // ---- what the messages say; before the stream is attached it is kept
+
+  attach(attach: { sessionId: number; secret: Uint8Array; lastZxid: number }): void {
+    if (this.attaching || this.stream !== undefined) throw new InvalidMessage("the stream is attached", "attach");
+    const { replica } = this.core;
+    const secretHash = hashSecret(attach.secret);
+    const live = replica.authenticate(attach.sessionId, secretHash);
+    if ("reason" in live) {
+      this.end(live);
+      return;
+    }
+    this.attaching = true;
+    replica.whenFresh({ linearizable: false, minZxid: attach.lastZxid }, (problem) => {
+      this.attached(problem ?? replica.authenticate(attach.sessionId, secretHash));
+    });
+  }
+
+  private attached(live: LiveSession | Refusal): void {
+    if (this.over) return;
+    clearTimeout(this.attachTimer);
+    if ("reason" in live) {
+      this.end(live);
+      return;
+    }
+    this.stream = this.core.replica.attach(live, addressIdentity(this.call.getPeer()), this.writer);
+    this.attaching = false;
+    for (const run of this.early.splice(0)) run(this.stream);
+  }
+
+  acknowledge(seq: number): void {
+    if (this.stream !== undefined) this.stream.acknowledge(seq);
+    else this.later((stream) => { stream.acknowledge(seq); });
+  }
+
+  write(call: number, request: WriteRequest, seq: number): void {
+    if (this.stream !== undefined) this.stream.write(call, request, seq);
+    else this.later((stream) => { stream.write(call, request, seq); });
+  }
+
+  read(call: number, request: ReadRequest, freshness: Freshness): void {
+    if (this.stream !== undefined) this.stream.read(call, request, freshness);
+    else this.later((stream) => { stream.read(call, request, freshness); });
+  }
+
+  addWatch(call: number, id: number, spec: WatchSpec): void {
+    if (this.stream !== undefined) this.stream.addWatch(call, id, spec);
+    else this.later((stream) => { stream.addWatch(call, id, spec); });
+  }
+
+  cancelWatch(call: number, id: number): void {
+    if (this.stream !== undefined) this.stream.cancelWatch(call, id);
+    else this.later((stream) => { stream.cancelWatch(call, id); });
+  }
+
+  closeSession(call: number): void {
+    if (this.stream !== undefined) this.stream.closeSession(call);
+    else this.later((stream) => { stream.closeSession(call); });
+  }
+
+  refuse(call: number, problem: Refusal): void {
+    if (this.stream !== undefined) this.stream.refuse(call, problem);
+    else this.later((stream) => { stream.refuse(call, problem); });
+  }
+
+  heartbeat(id: number): void {
+    if (this.stream !== undefined) this.stream.heartbeat(id);
+    else this.later((stream) => { stream.heartbeat(id); });
+  }
+
+  private later(run: (stream: SessionStream) => void): void {
+    if (!this.attaching) throw new InvalidMessage("the first message must carry attach", "attach");
+    if (this.early.length >= limits.outstandingPerSession) throw new InvalidMessage("too much before attach", "attach");
+    this.early.push(run);
+  }
+
+  /** Stops reading while the client has too much to be answered, or does not read what it is told. */
+  private regulate(): void {
+    const full = this.stream?.isFull === true || this.writer.backlogged();
+    if (full === this.paused) return;
+    this.paused = full;
+    if (full) this.call.pause();
+    else this.call.resume();
+  }
+
+  /** End of a turn. */
+  flush(): void {
+    if (this.over) return;
+    for (const message of this.writer.take()) {
+      this.call.write(message, () => {
+        this.wrote(message.length);
+      });
+    }
+    if (this.writer.endReason !== undefined) this.finish(this.writer.endReason);
+    else if (this.writer.backlog > limits.streamBacklog) {
+      const limit = String(limits.streamBacklog);
+      const problem = refusal("SLOW_CONSUMER", "too much waits to be read", { limit });
+      this.stream?.detach();
+      this.finish(problem);
+    } else this.regulate();
+  }
+
+  private wrote(bytes: number): void {
+    const before = this.writer.backlogged();
+    this.writer.sent(bytes);
+    if (this.over || !before || this.writer.backlogged()) return;
+    this.core.input(() => {
+      this.stream?.drain();
+      this.core.replica.drained(this.writer);
+    });
+    this.regulate();
+  }
+
+  /** Ends the call for a reason of its own: the client is told by a frame and by the status. */
+  private end(problem: Refusal): void {
+    if (this.over) return;
+    if (this.stream === undefined) this.writer.ended(problem);
+    else this.stream.end(problem);
+  }
+
+  private finish(problem: Refusal): void {
+    this.gone();
+    this.call.emit("error", statusOf(problem));
+  }
+
+  private gone(): void {
+    if (this.over) return;
+    this.over = true;
+    clearTimeout(this.attachTimer);
+    const { stream } = this;
+    if (stream !== undefined && !stream.isEnded) {
+      this.core.input(() => {
+        stream.detach();
+      });
+    }
+  }
+}
+
+/** protobuf-es throws plain errors at malformed bytes. */
+function isDecodeError(error: unknown): boolean {
+  return error instanceof RangeError || (error instanceof Error && error.constructor === Error);
+}
