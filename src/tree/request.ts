@@ -1,4 +1,5 @@
 /** What callers ask to be written, checked for form but not yet against the state. */
+import { utf8Length } from "../base/bytes.ts";
 import { crc32 } from "../base/crc32.ts";
 import { hashString, mix, mixNumber } from "../base/hash.ts";
 import { limits } from "../base/limits.ts";
@@ -92,7 +93,7 @@ function multiProblem(request: MultiRequest, identities: readonly Identity[]): R
     if (problem !== undefined) {
       return { ...problem, metadata: { ...problem.metadata, operation: String(index) } };
     }
-    bytes += operation.path.length;
+    bytes += utf8Length(operation.path);
     if (operation.kind === "create" || operation.kind === "setData") bytes += operation.data?.length ?? 0;
   }
   if (bytes > limits.multiBytes) return tooLarge("bytes", limits.multiBytes, bytes);
