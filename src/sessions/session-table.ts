@@ -3,7 +3,7 @@
  * by applying transactions, so it is the same on every replica; expiry clocks and streams are elsewhere.
  */
 import { assert } from "../base/assert.ts";
-import { mix, mixNumber } from "../base/hash.ts";
+import { hashString, mix, mixNumber } from "../base/hash.ts";
 import { limits } from "../base/limits.ts";
 import type { Identity } from "../tree/acl.ts";
 
@@ -165,11 +165,14 @@ export class SessionTable {
 }
 
 function digestOf(session: Session): number {
-  let h = mixNumber(session.terms.timeoutMs, session.id);
+  const { id, timeoutMs, clientKey, secretHash } = session.terms;
+  let h = mixNumber(timeoutMs, id);
+  h = mix(mix(mix(h, hashString(clientKey)), hashString(secretHash)), hashString(session.who));
   h = mixNumber(mixNumber(h, session.lastSeq), session.acked);
-  if (session.end !== undefined) h = mixNumber(h, session.end.zxid);
-  for (const outcome of session.unacknowledged()) {
-    h = (h + mix(mixNumber(mixNumber(outcome.seq, outcome.zxid), outcome.fingerprint), outcome.code)) | 0;
+  const { end } = session;
+  if (end !== undefined) h = mix(mixNumber(mixNumber(h, end.zxid), end.time), end.expired ? 2 : 1);
+  for (const { seq, zxid, fingerprint, code, failedOp } of session.unacknowledged()) {
+    h = (h + mix(mix(mixNumber(mixNumber(seq, zxid), fingerprint), code), failedOp)) | 0;
   }
   return h >>> 0;
 }
