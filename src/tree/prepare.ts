@@ -161,6 +161,7 @@ export class Preparer {
       });
     }
     const acl = this.aclOf(request, caller, stamp.zxid);
+    if ("reason" in acl) return acl;
     const owner = ephemeral ? caller.session : 0;
     const stat = createdStat(stamp.zxid, stamp.time, owner, data?.length ?? 0);
     const op: TxnOp = {
@@ -180,7 +181,7 @@ export class Preparer {
     return op;
   }
 
-  private aclOf(request: CreateRequest, caller: Caller, zxid: number): { id: number; added: string } {
+  private aclOf(request: CreateRequest, caller: Caller, zxid: number): { id: number; added: string } | Refusal {
     let acl = request.acl;
     if (acl === null) {
       const owned = this.options.creatorOwned && caller.identities.some((identity) => identity.scheme !== "ip");
@@ -188,7 +189,7 @@ export class Preparer {
       acl = [{ permissions: Permissions.all, scheme: "auth", id: "" }];
     }
     const normalized = normalizeAcl(acl, caller.identities);
-    if (typeof normalized === "string") throw new Error(`an ACL was not checked before: ${normalized}`);
+    if (typeof normalized === "string") return refusal("INVALID_ACL", normalized, { path: request.path });
     return this.overlay.aclId(formatAcl(normalized), zxid);
   }
 
