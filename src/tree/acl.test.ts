@@ -248,6 +248,13 @@ describe("without an ACL in the request, a new znode", () => {
   });
 });
 
+it("an identity that no ACL can name is no reason to fail, only to refuse", () => {
+  const leader = new TreeLeader(undefined, { creatorOwned: true });
+  const unnameable = caller(7, `digest:${"日".repeat(100)}:B`);
+  expect(leader.outcome(create("/x"), unnameable)).toBe("INVALID_ACL");
+  expect(leader.outcome(create("/x", { acl: acl("31 world:anyone") }), unnameable)).toBe("ok");
+});
+
 it("the config znode can be read by everyone and changed by no one", () => {
   const leader = new TreeLeader();
   expect(leader.outcome(setData("/zookeeper/config"))).toBe("NO_AUTH");

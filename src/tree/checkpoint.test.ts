@@ -1,8 +1,19 @@
 /** A tree that is loaded from its own rows. */
 import { expect, it } from "vitest";
-import { caller, create, del, loadFrom, rowsOf, setAcl, setData, TreeLeader } from "../../test/support/tree-leader.ts";
+import {
+  adoptFrom,
+  caller,
+  create,
+  del,
+  loadFrom,
+  rowsOf,
+  setAcl,
+  setData,
+  TreeLeader,
+} from "../../test/support/tree-leader.ts";
 import { parseAcl } from "./acl.ts";
 import { Tree } from "./tree.ts";
+import { ZnodeChunkPacker, znodesPerChunk } from "./znode-chunk.ts";
 
 function busyTree(): TreeLeader {
   const leader = new TreeLeader();
@@ -20,22 +31,69 @@ function busyTree(): TreeLeader {
   return leader;
 }
 
-it("has the same digest, counts and content, and goes on like the first", () => {
-  const leader = busyTree();
-  const loaded = loadFrom(leader.tree, new Tree());
-  loaded.verify();
-  const { digest, count, dataBytes, ephemeralCount, nextId } = leader.tree;
-  expect(loaded).toMatchObject({ digest, count, dataBytes, ephemeralCount, nextId });
-  expect(loaded.acls.rows()).toEqual(leader.tree.acls.rows());
-  expect(rowsOf(loaded)).toEqual(rowsOf(leader.tree));
-  expect(loaded.ephemeralsOf(7).size).toBe(40);
+const ways: readonly (readonly [string, (from: Tree) => Tree])[] = [
+  ["row by row", (from) => loadFrom(from, new Tree())],
+  ["in one chunk", (from) => adoptFrom(from, Tree.forLoading(from.count))],
+  ["in small chunks", (from) => adoptFrom(from, new Tree(), 9)],
+];
+for (const [way, load] of ways) {
+  it(`${way}: has the same digest, counts and content, and goes on like the first`, () => {
+    const leader = busyTree();
+    const loaded = load(leader.tree);
+    loaded.verify();
+    const { digest, count, dataBytes, ephemeralCount, nextId } = leader.tree;
+    expect(loaded).toMatchObject({ digest, count, dataBytes, ephemeralCount, nextId });
+    expect(loaded.acls.rows()).toEqual(leader.tree.acls.rows());
+    expect(rowsOf(loaded)).toEqual(rowsOf(leader.tree));
+    expect(loaded.ephemeralsOf(7).size).toBe(40);
 
+    const restarted = new TreeLeader(loaded);
+    restarted.zxid = leader.zxid;
+    for (const each of [leader, restarted]) {
+      each.do(create("/after", { acl: parseAcl("digest:alice:A:r")! }));
+      each.do(create("/d1/n-", { mode: 3 }));
+      // Data that was loaded is replaced in place, by more, by less and by nothing.
+      for (let i = 0; i < 30; i++) each.do(setData(`/d${i}`, i % 4 === 0 ? null : new Uint8Array(i * 7).fill(i)));
+      for (let i = 0; i < 30; i++)
+        each.do(setData(`/late${i}/child`, new Uint8Array(i % 2 === 0 ? 70_001 : 10).fill(i)));
+      each.endSession(7);
+      for (let i = 0; i < 60; i++) each.do(create(`/new${i}`, { data: new Uint8Array(i).fill(i) }));
+    }
+    expect(loaded.digest).toBe(leader.tree.digest);
+    expect(rowsOf(loaded)).toEqual(rowsOf(leader.tree));
+    loaded.verify();
+  });
+}
+
+it("a chunk holds as many znodes as the table has slots in one, and no more", () => {
+  const packer = new ZnodeChunkPacker();
+  const [root] = rowsOf(Tree.initial());
+  for (let i = 0; i < znodesPerChunk; i++) packer.add({ ...root!, id: i + 1 }, i);
+  expect(() => packer.add(root!, 0)).toThrow("full");
+});
+
+it("a large tree loads in full chunks", () => {
+  const leader = new TreeLeader();
+  for (let i = 0; i < 20; i++) {
+    leader.do(create(`/d${i}`));
+    const operations = Array.from({ length: 999 }, (_, j) =>
+      create(`/d${i}/n${j}`, {
+        data: j % 3 === 0 ? null : new Uint8Array((j % 100) + 1).fill(j),
+        mode: j % 50 === 0 ? 2 : 1,
+      }),
+    );
+    leader.do({ kind: "multi", operations }, caller(7));
+  }
+  const loaded = adoptFrom(leader.tree, Tree.forLoading(leader.tree.count));
+  loaded.verify();
+  expect(loaded.count).toBeGreaterThan(2 * znodesPerChunk);
+  expect(rowsOf(loaded)).toEqual(rowsOf(leader.tree));
   const restarted = new TreeLeader(loaded);
   restarted.zxid = leader.zxid;
   for (const each of [leader, restarted]) {
-    each.do(create("/after", { acl: parseAcl("digest:alice:A:r")! }));
-    each.do(create("/d1/n-", { mode: 3 }));
+    for (let i = 0; i < 20; i += 2) each.do({ kind: "deleteSubtree", path: `/d${i}` });
     each.endSession(7);
+    for (let i = 0; i < 500; i++) each.do(create(`/after${i}`, { data: new Uint8Array(i) }));
   }
   expect(loaded.digest).toBe(leader.tree.digest);
   loaded.verify();

@@ -4,11 +4,13 @@
  */
 import type { Refusal } from "../../src/base/reasons.ts";
 import { isRefusal, Preparer, type Caller } from "../../src/tree/prepare.ts";
+import { hashPath } from "../../src/tree/path-index.ts";
 import { requestProblem, type CreateRequest, type WriteRequest } from "../../src/tree/request.ts";
 import { emptyStat, type Stat } from "../../src/tree/stat.ts";
 import { Tree, type ZnodeRow } from "../../src/tree/tree.ts";
 import type { Acl, Identity } from "../../src/tree/acl.ts";
 import type { TxnOp } from "../../src/tree/txn.ts";
+import { ZnodeChunkPacker, znodesPerChunk } from "../../src/tree/znode-chunk.ts";
 
 export const anyone: Caller = caller(0);
 
@@ -176,6 +178,23 @@ export function rowsOf(tree: Tree): ZnodeRow[] {
 export function loadFrom<T extends Tree>(from: Tree, to: T, change: (row: ZnodeRow) => ZnodeRow = (row) => row): T {
   for (const { id, entries } of from.acls.rows()) if (id >= to.acls.nextId) to.acls.add(id, entries);
   for (const row of rowsOf(from)) to.load(change(row));
+  to.finishLoading(from.nextId);
+  return to;
+}
+
+/** Fills an empty tree as a restart from packed chunks does; each chunk has at most `size` znodes. */
+export function adoptFrom<T extends Tree>(from: Tree, to: T, size = znodesPerChunk): T {
+  for (const { id, entries } of from.acls.rows()) if (id >= to.acls.nextId) to.acls.add(id, entries);
+  const rows = rowsOf(from);
+  const paths = new Map(from.slots().map((slot) => [from.id(slot), from.path(slot)]));
+  for (let at = 0; at < rows.length; at += size) {
+    const packer = new ZnodeChunkPacker();
+    for (const row of rows.slice(at, at + size)) {
+      const path = paths.get(row.id)!;
+      packer.add(row, path === "/" ? 0 : hashPath(path, path.length));
+    }
+    to.adopt(packer.finish());
+  }
   to.finishLoading(from.nextId);
   return to;
 }
