@@ -8,6 +8,7 @@
  */
 import { spawn } from "child_process";
 import { existsSync, realpathSync } from "fs";
+import module from "module";
 import { constants } from "os";
 import { dirname, join, sep } from "path";
 import { fileURLToPath, pathToFileURL } from "url";
@@ -44,6 +45,8 @@ function run() {
     process.exitCode = 1;
     return;
   }
+  // Compiling and stripping types is most of the time it takes to start; the cache lies in the system's temp directory.
+  module.enableCompileCache?.();
   import(pathToFileURL(main).href).catch((error) => {
     console.error(error);
     process.exit(1);

@@ -265,10 +265,6 @@ export interface Refusal {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-export function refusal(
-  reason: Reason,
-  message: string,
-  metadata: Readonly<Record<string, string>> = {},
-): Refusal {
+export function refusal(reason: Reason, message: string, metadata: Readonly<Record<string, string>> = {}): Refusal {
   return { reason, message, metadata };
 }

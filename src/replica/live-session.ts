@@ -62,7 +62,11 @@ export class LiveSession implements Expirable {
   }
 
   refuseTooOld(seq: number): Refusal {
-    return refusal("SEQUENCE_TOO_OLD", `the outcome of write ${seq} was acknowledged and is forgotten`, this.about(seq));
+    return refusal(
+      "SEQUENCE_TOO_OLD",
+      `the outcome of write ${seq} was acknowledged and is forgotten`,
+      this.about(seq),
+    );
   }
 
   refuseReused(seq: number): Refusal {

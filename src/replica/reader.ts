@@ -164,15 +164,14 @@ export class Reader {
     visit: (path: string, stat: Stat, slot: number) => boolean,
   ): string | undefined {
     let last = walk.after;
-    let complete = true;
+    const state = { complete: true };
     this.tree.walk(walk.root, walk.after, (slot, path) => {
       last = path;
       if (!this.allows(slot, Permissions.read, walk.identities)) return "descend";
-      if (visit(path, this.tree.readStat(slot, this.stat), slot)) return "descend";
-      complete = false;
-      return "stop";
+      state.complete = visit(path, this.tree.readStat(slot, this.stat), slot);
+      return state.complete ? "descend" : "stop";
     });
-    return complete ? undefined : last;
+    return state.complete ? undefined : last;
   }
 
   private multiRead(

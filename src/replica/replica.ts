@@ -415,18 +415,20 @@ export class Replica implements StreamHost {
       waiter.refused(this.appliedZxid, refusal("BAD_ARGUMENTS", "a seq is positive", { field: "seq" }));
       return;
     }
-    const numbered = { seq, request, fingerprint: fingerprint(request), identities: caller, waiter, since: this.clock.now };
+    const numbered = {
+      seq,
+      request,
+      fingerprint: fingerprint(request),
+      identities: caller,
+      waiter,
+      since: this.clock.now,
+    };
     if (seq === live.nextSeq) this.submitInTurn(live, numbered);
     else if (seq < live.nextSeq) this.repeat(live, numbered);
     else this.submitEarly(live, numbered);
   }
 
-  private submitUnnumbered(
-    request: WriteRequest,
-    caller: Caller,
-    live: LiveSession | undefined,
-    waiter: Waiter,
-  ): void {
+  private submitUnnumbered(request: WriteRequest, caller: Caller, live: LiveSession | undefined, waiter: Waiter): void {
     const problem = this.notNow(request, live) ?? requestProblem(request, caller.identities);
     if (problem !== undefined) {
       waiter.refused(this.appliedZxid, problem);
@@ -527,12 +529,7 @@ export class Replica implements StreamHost {
     return this.diskLow && grows(request) ? diskLow() : undefined;
   }
 
-  private execute(
-    request: WriteRequest,
-    caller: Caller,
-    waiter: Waiter,
-    numbered: Numbered | undefined,
-  ): PendingTxn {
+  private execute(request: WriteRequest, caller: Caller, waiter: Waiter, numbered: Numbered | undefined): PendingTxn {
     const stamp = { zxid: this.nextZxid, time: this.now() };
     const prepared: Prepared = this.preparer.prepare(request, caller, stamp);
     if (isRefusal(prepared)) return this.reject(prepared, request, caller, waiter, numbered);
@@ -723,12 +720,7 @@ export class Replica implements StreamHost {
     return this.unavailable() ?? this.feeds.add(registration);
   }
 
-  addOneShot(shot: {
-    stream: SessionStream;
-    id: number;
-    kind: "oneShotData" | "oneShotChild";
-    path: string;
-  }): Watch {
+  addOneShot(shot: { stream: SessionStream; id: number; kind: "oneShotData" | "oneShotChild"; path: string }): Watch {
     const { stream, id, kind, path } = shot;
     const { sink, caller } = stream;
     const watch: Watch = {

@@ -125,8 +125,8 @@ function checkRequest(message: Check): MultiOperation {
   }
 }
 
-const permissionBits: Readonly<Record<Permission, number>> = {
-  [Permission.UNSPECIFIED]: 0,
+/** Enums are open on the wire: a number may have no row here. */
+const permissionBits: Readonly<Partial<Record<Permission, number>>> = {
   [Permission.READ]: Permissions.read,
   [Permission.WRITE]: Permissions.write,
   [Permission.CREATE]: Permissions.create,
@@ -147,7 +147,7 @@ export function aclMessage(acl: Acl): AclEntryMessage[] {
   return acl.map((entry: AclEntry) =>
     create(AclEntrySchema, {
       permissions: [Permission.READ, Permission.WRITE, Permission.CREATE, Permission.DELETE, Permission.ADMIN].filter(
-        (permission) => (entry.permissions & permissionBits[permission]) !== 0,
+        (permission) => (entry.permissions & (permissionBits[permission] ?? 0)) !== 0,
       ),
       scheme: entry.scheme,
       id: entry.id,

@@ -23,16 +23,7 @@ import type { WatchEvent } from "../watches/watch-event.ts";
 import { errorMessage } from "./convert.ts";
 import { MessageSink, type Result } from "./responses.ts";
 import { encodeCursor, encodeWatchEvent, encodeZnode } from "./watch-encoder.ts";
-import {
-  lengthSize,
-  numberSize,
-  statSize,
-  varintSize,
-  Wire,
-  writeLength,
-  writeNumber,
-  writeStat,
-} from "./wire.ts";
+import { lengthSize, numberSize, statSize, varintSize, Wire, writeLength, writeNumber, writeStat } from "./wire.ts";
 
 /** Where the server stands, for headers. */
 export interface Position {

@@ -49,4 +49,3 @@ export function encodeZnode(path: string, stat: Stat, data: Uint8Array | null): 
 export function encodeCursor(clusterId: string, zxid: number, opIndex: number): Uint8Array {
   return toBinary(CursorSchema, create(CursorSchema, { clusterId, zxid: BigInt(zxid), op: opIndex }));
 }
-

@@ -2,7 +2,11 @@
  * The service functions: what each RPC does, independent of the transport. grpc-js and Connect mount the same ones.
  */
 import { create, type DescMessage, type Message, type MessageShape } from "@bufbuild/protobuf";
-import { GetStatusResponseSchema, ServerRole, type GetStatusRequest } from "../../gen/ts/zabtree/admin/v1/cluster_pb.js";
+import {
+  GetStatusResponseSchema,
+  ServerRole,
+  type GetStatusRequest,
+} from "../../gen/ts/zabtree/admin/v1/cluster_pb.js";
 import { ResponseHeaderSchema, type ResponseHeader } from "../../gen/ts/zabtree/v1/common_pb.js";
 import {
   CloseSessionResponseSchema,

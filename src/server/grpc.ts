@@ -21,7 +21,13 @@ import { refusal, type Refusal } from "../base/reasons.ts";
 import { serviceDefinition } from "../rpc/service-definition.ts";
 import { statusOf } from "../rpc/status.ts";
 import type { ServerCore } from "./core.ts";
-import { clusterFunctions, sessionFunctions, treeFunctions, type UnaryFunction, type UnaryFunctions } from "./functions.ts";
+import {
+  clusterFunctions,
+  sessionFunctions,
+  treeFunctions,
+  type UnaryFunction,
+  type UnaryFunctions,
+} from "./functions.ts";
 import type { CallContext } from "./identity.ts";
 import { reflectionService } from "./reflection.ts";
 import { SessionConnection } from "./session-connection.ts";

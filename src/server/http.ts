@@ -51,9 +51,14 @@ export class HttpServer {
     mount(router, TreeService, treeFunctions(core), {
       streamSubtree: this.streaming<StreamSubtreeRequest>(TreeService.method.streamSubtree, streamSubtree(core)),
     });
-    mount(router, WatchService, {}, {
-      watch: this.streaming<WatchRequest>(WatchService.method.watch, watch(core)),
-    });
+    mount(
+      router,
+      WatchService,
+      {},
+      {
+        watch: this.streaming<WatchRequest>(WatchService.method.watch, watch(core)),
+      },
+    );
     mount(router, ClusterService, clusterFunctions(core), {});
     mount(router, SessionService, sessionFunctions(core), {});
   }
@@ -178,7 +183,7 @@ function contextOf(context: HandlerContext): CallContext {
 }
 
 function connectError(problem: Refusal): ConnectError {
-  const error = new ConnectError(problem.message, grpcCodeOf(problem.reason) as Code);
+  const error = new ConnectError(problem.message, grpcCodeOf(problem.reason));
   error.details.push({ desc: ErrorInfoSchema, value: errorInfo(problem) });
   return error;
 }

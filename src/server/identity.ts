@@ -32,7 +32,7 @@ export function identityOf(scheme: string, data: Uint8Array): Identity | Refusal
   const text = Buffer.from(data).toString("utf8");
   const colon = text.indexOf(":");
   // What an ACL entry cannot name would be an identity without any use.
-  if (colon <= 0 || colon === text.length - 1 || /[\s,\u0000-\u001f\u007f\ufffd]/.test(text.slice(0, colon))) {
+  if (colon <= 0 || colon === text.length - 1 || !/^[^\s,\p{Cc}\ufffd]+$/u.test(text.slice(0, colon))) {
     return authFailed(scheme, "a digest credential has the form user:password");
   }
   if (colon + 32 > limits.aclId) return authFailed(scheme, "the user of a digest credential is too long");

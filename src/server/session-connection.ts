@@ -108,42 +108,66 @@ export class SessionConnection implements Flushable, SessionRequests {
 
   acknowledge(seq: number): void {
     if (this.stream !== undefined) this.stream.acknowledge(seq);
-    else this.later((stream) => { stream.acknowledge(seq); });
+    else
+      this.later((stream) => {
+        stream.acknowledge(seq);
+      });
   }
 
   write(call: number, request: WriteRequest, seq: number): void {
     if (this.stream !== undefined) this.stream.write(call, request, seq);
-    else this.later((stream) => { stream.write(call, request, seq); });
+    else
+      this.later((stream) => {
+        stream.write(call, request, seq);
+      });
   }
 
   read(call: number, request: ReadRequest, freshness: Freshness): void {
     if (this.stream !== undefined) this.stream.read(call, request, freshness);
-    else this.later((stream) => { stream.read(call, request, freshness); });
+    else
+      this.later((stream) => {
+        stream.read(call, request, freshness);
+      });
   }
 
   addWatch(call: number, id: number, spec: WatchSpec): void {
     if (this.stream !== undefined) this.stream.addWatch(call, id, spec);
-    else this.later((stream) => { stream.addWatch(call, id, spec); });
+    else
+      this.later((stream) => {
+        stream.addWatch(call, id, spec);
+      });
   }
 
   cancelWatch(call: number, id: number): void {
     if (this.stream !== undefined) this.stream.cancelWatch(call, id);
-    else this.later((stream) => { stream.cancelWatch(call, id); });
+    else
+      this.later((stream) => {
+        stream.cancelWatch(call, id);
+      });
   }
 
   closeSession(call: number): void {
     if (this.stream !== undefined) this.stream.closeSession(call);
-    else this.later((stream) => { stream.closeSession(call); });
+    else
+      this.later((stream) => {
+        stream.closeSession(call);
+      });
   }
 
   refuse(call: number, problem: Refusal): void {
     if (this.stream !== undefined) this.stream.refuse(call, problem);
-    else this.later((stream) => { stream.refuse(call, problem); });
+    else
+      this.later((stream) => {
+        stream.refuse(call, problem);
+      });
   }
 
   heartbeat(id: number): void {
     if (this.stream !== undefined) this.stream.heartbeat(id);
-    else this.later((stream) => { stream.heartbeat(id); });
+    else
+      this.later((stream) => {
+        stream.heartbeat(id);
+      });
   }
 
   private later(run: (stream: SessionStream) => void): void {

@@ -74,7 +74,11 @@ class SubtreeStream implements RunningStream {
   private readonly core: ServerCore;
   private readonly request: StreamSubtreeRequest;
   private readonly out: StreamOut;
-  private readonly walk: { root: string; after: string | undefined; identities: readonly { scheme: string; id: string }[] };
+  private readonly walk: {
+    root: string;
+    after: string | undefined;
+    identities: readonly { scheme: string; id: string }[];
+  };
   private state: "waiting" | "walking" | "over" = "waiting";
 
   constructor(core: ServerCore, request: StreamSubtreeRequest, context: CallContext, out: StreamOut) {

@@ -11,8 +11,9 @@ import { ByteReader, ByteWriter } from "../base/bytes.ts";
 import { decodeTxn, encodeTxn } from "../replica/txn-codec.ts";
 import { rejection } from "./detail.ts";
 import type { Acl } from "./acl.ts";
+import { parentPath } from "./path.ts";
 import { blankOp, isRefusal, Preparer, type Caller, type Prepared, type TxnStamp } from "./prepare.ts";
-import { ReferenceModel, type ModelEvent, type ModelRow, type ModelStat } from "./reference-model.ts";
+import { ReferenceModel, type ModelEvent, type ModelResult, type ModelRow, type ModelStat } from "./reference-model.ts";
 import {
   requestKindOf,
   requestProblem,
@@ -24,7 +25,7 @@ import { cversion, emptyStat, type Stat } from "./stat.ts";
 import { Tree } from "./tree.ts";
 import { OpKind, RequestKind, type Txn, type TxnOp } from "./txn.ts";
 
-const runs = Number(process.env.ZABTREE_RUNS ?? 400);
+const runs = Number(process.env.ZABTREE_RUNS ?? 300);
 const seed = process.env.ZABTREE_SEED;
 
 // ---- what a history consists of: descriptions that are resolved against the model when their turn comes, so that
@@ -32,6 +33,7 @@ const seed = process.env.ZABTREE_SEED;
 
 type PathChoice =
   | { readonly kind: "existing"; readonly pick: number }
+  | { readonly kind: "with children"; readonly pick: number }
   | { readonly kind: "below"; readonly pick: number; readonly name: string }
   | { readonly kind: "literal"; readonly path: string };
 
@@ -93,6 +95,7 @@ const names = ["a", "b", "c", "a!", "é", "s"];
 
 const pathChoice: fc.Arbitrary<PathChoice> = fc.oneof(
   { weight: 8, arbitrary: fc.record({ kind: fc.constant("existing" as const), pick: fc.nat(1000) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant("with children" as const), pick: fc.nat(1000) }) },
   {
     weight: 6,
     arbitrary: fc.record({
@@ -171,7 +174,13 @@ const multiOperation: fc.Arbitrary<OperationChoice> = fc.oneof(
 
 const request: fc.Arbitrary<RequestChoice> = fc.oneof(
   { weight: 12, arbitrary: operation },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant("deleteSubtree" as const), path: pathChoice }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant("deleteSubtree" as const),
+      path: fc.oneof(fc.record({ kind: fc.constant("with children" as const), pick: fc.nat(1000) }), pathChoice),
+    }),
+  },
   {
     weight: 4,
     arbitrary: fc.record({
@@ -183,13 +192,19 @@ const request: fc.Arbitrary<RequestChoice> = fc.oneof(
 
 const by = fc.nat(callers.length - 1);
 
+/** Fewer are applied than are prepared, until once in a while many are. */
+const applied = fc.oneof(
+  { weight: 6, arbitrary: fc.integer({ min: 1, max: 3 }) },
+  { weight: 1, arbitrary: fc.integer({ min: 1, max: 40 }) },
+);
+
 const step: fc.Arbitrary<Step> = fc.oneof(
   {
-    weight: 20,
+    weight: 40,
     arbitrary: fc.record({ kind: fc.constant("request" as const), by, request, elapsed: fc.nat(3) }),
   },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant("endSession" as const), by, expired: fc.boolean() }) },
-  { weight: 4, arbitrary: fc.record({ kind: fc.constant("apply" as const), count: fc.integer({ min: 1, max: 12 }) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant("endSession" as const), by, expired: fc.boolean() }) },
+  { weight: 8, arbitrary: fc.record({ kind: fc.constant("apply" as const), count: applied }) },
   { weight: 1, arbitrary: fc.constant({ kind: "restart" as const }) },
 );
 
@@ -318,6 +333,8 @@ class History {
   private readonly everySession = this.sessions.filter((session) => session !== 0);
   /** For the report of a failure. */
   readonly transcript: string[] = [];
+  /** What happened, by name. */
+  readonly happened = new Set<string>();
 
   constructor(implementation: Implementation) {
     this.implementation = implementation;
@@ -333,7 +350,7 @@ class History {
 
   /** `/w`: versions about to wrap, sequence numbers about to need an eleventh digit. */
   private prepareExtremes(): void {
-    this.request(0, { kind: "create", path: "/w", data: new Uint8Array(3), mode: 1, acl: null });
+    this.request(0, { kind: "create", path: "/w", data: new Uint8Array(3), mode: 1, acl: resolveAcl("open") });
     this.apply(1);
     const extremes = { version: -3, aversion: 2147483646, sequence: 9_999_999_998 };
     this.leader = loadFrom(this.leader, this.implementation.emptyTree(), (row) =>
@@ -391,6 +408,7 @@ class History {
     const asking = this.caller(index);
     this.transcript.push(`${index} ${describeRequest(wanted)}`);
     const expected = this.model.run(wanted, asking, { zxid: this.zxid + 1, time: this.time });
+    this.note(wanted, expected);
     const problem = requestProblem(wanted, asking.identities);
     if (problem !== undefined || (!expected.ok && expected.malformed)) {
       expect(outcomeOf(problem)).toEqual(expected.ok ? "accepted" : outcomeOfModel(expected));
@@ -410,6 +428,18 @@ class History {
     this.propose(prepared, requestKindOf(wanted), asking);
   }
 
+  private note(wanted: WriteRequest, result: ModelResult): void {
+    if (result.ok) {
+      this.happened.add(`${wanted.kind} succeeded`);
+      for (const { kind } of wanted.kind === "multi" ? wanted.operations : []) this.happened.add(`multi with ${kind}`);
+      if (result.rows.length > 2) this.happened.add(`${wanted.kind} of several rows`);
+    } else {
+      this.happened.add(`${wanted.kind} ${result.malformed ? "malformed" : "refused"}: ${result.reason}`);
+      if ((result.failedOp ?? 0) > 1) this.happened.add("multi rolled back");
+    }
+    if (this.ahead.length > 20) this.happened.add("many ahead");
+  }
+
   private endSession(index: number, expired: boolean): void {
     const session = this.sessions[index]!;
     if (session === 0) return;
@@ -417,6 +447,7 @@ class History {
     const stamp = this.stamp();
     const expected = this.model.endSession(session, stamp);
     const ops = this.preparer.endSession(session, expired, stamp);
+    if (ops.length > 1) this.happened.add("a session with ephemerals ended");
     this.compareRows(ops, expected.rows, expected.events);
     this.sessions[index] = 1000 + stamp.zxid * 10;
     this.everySession.push(this.sessions[index]);
@@ -506,9 +537,13 @@ class History {
 
 function resolvePath(choice: PathChoice, model: ReferenceModel): string {
   if (choice.kind === "literal") return choice.path;
-  const paths = [...model.znodes.keys()];
+  let paths = [...model.znodes.keys()];
+  if (choice.kind === "with children") {
+    const parents = paths.filter((each) => each.lastIndexOf("/") > 0).map(parentPath);
+    paths = parents.filter((each) => each !== "/zookeeper").concat("/w");
+  }
   const picked = paths[choice.pick % paths.length]!;
-  if (choice.kind === "existing") return picked;
+  if (choice.kind !== "below") return picked;
   return picked === "/" ? `/${choice.name}` : `${picked}/${choice.name}`;
 }
 
@@ -587,6 +622,33 @@ describe("random histories", () => {
   });
 });
 
+it("random histories reach what there is to reach", () => {
+  const happened = new Set<string>();
+  for (const steps of fc.sample(history, { numRuns: 150, seed: 1 })) {
+    const run = new History(production);
+    run.run(steps);
+    for (const each of run.happened) happened.add(each);
+  }
+  const refused: Record<string, readonly string[]> = {
+    create: ["SESSION_REQUIRED", "NO_NODE", "NO_AUTH", "NODE_EXISTS", "NO_CHILDREN_FOR_EPHEMERALS"],
+    delete: ["NO_NODE", "NO_AUTH", "BAD_VERSION", "NOT_EMPTY"],
+    deleteSubtree: ["NO_NODE", "NO_AUTH"],
+    setData: ["NO_NODE", "NO_AUTH", "BAD_VERSION"],
+    setAcl: ["NO_NODE", "NO_AUTH", "BAD_VERSION"],
+    multi: ["SESSION_REQUIRED", "NO_NODE", "NO_AUTH", "NODE_EXISTS", "BAD_VERSION", "NOT_EMPTY"],
+  };
+  for (const [kind, reasons] of Object.entries(refused)) {
+    expect(happened).toContain(`${kind} succeeded`);
+    expect(happened).toContain(`${kind} malformed: BAD_ARGUMENTS`);
+    for (const reason of reasons) expect(happened).toContain(`${kind} refused: ${reason}`);
+  }
+  for (const kind of ["create", "delete", "setData", "setAcl", "check"])
+    expect(happened).toContain(`multi with ${kind}`);
+  for (const kind of ["create", "setAcl", "multi"]) expect(happened).toContain(`${kind} malformed: INVALID_ACL`);
+  const others = ["multi of several rows", "deleteSubtree of several rows", "multi rolled back", "many ahead"];
+  for (const each of [...others, "a session with ephemerals ended"]) expect(happened).toContain(each);
+});
+
 // ---- bugs planted on purpose: the property must find each
 
 class ForgetsPzxidOnDelete extends Tree {
@@ -617,6 +679,24 @@ class MultiWithoutRollback extends Preparer {
   }
 }
 
+class ForgetsLaterWrites extends Preparer {
+  override applied(zxid: number, op: TxnOp): void {
+    super.applied(zxid, op);
+    (this.overlay as unknown as { entries: Map<string, unknown> }).entries.delete(op.path);
+  }
+}
+
+class CountsSequentialOnly extends Preparer {
+  override prepare(wanted: WriteRequest, by: Caller, stamp: TxnStamp): Prepared {
+    const prepared = super.prepare(wanted, by, stamp);
+    if (wanted.kind !== "create" || wanted.mode > 2 || isRefusal(prepared)) return prepared;
+    const parent = this.overlay.get(parentPath(wanted.path))!;
+    parent.stat.sequence--;
+    this.overlay.put(parentPath(wanted.path), parent, stamp.zxid);
+    return prepared;
+  }
+}
+
 class IgnoresVersions extends Preparer {
   override prepare(wanted: WriteRequest, by: Caller, stamp: TxnStamp): Prepared {
     return super.prepare("version" in wanted ? { ...wanted, version: null } : wanted, by, stamp);
@@ -639,6 +719,8 @@ const planted: readonly (readonly [string, Partial<Implementation>])[] = [
   ["a tree that forgets pzxid on delete", { emptyTree: () => new ForgetsPzxidOnDelete() }],
   ["a preparer that ignores the pipeline", { preparer: (tree) => new IgnoresThePipeline(tree) }],
   ["a multi that leaves its first half behind", { preparer: (tree) => new MultiWithoutRollback(tree, options) }],
+  ["an overlay that forgets later writes", { preparer: (tree) => new ForgetsLaterWrites(tree, options) }],
+  ["sequences that plain creates do not advance", { preparer: (tree) => new CountsSequentialOnly(tree, options) }],
   ["writes that ignore the expected version", { preparer: (tree) => new IgnoresVersions(tree, options) }],
   ["a caller with somebody else's identity", { preparer: (tree) => new TrustsEverybody(tree, options) }],
   ["a close that leaves ephemerals", { preparer: (tree) => new LosesEphemeralsOnClose(tree, options) }],
@@ -656,9 +738,11 @@ const planted: readonly (readonly [string, Partial<Implementation>])[] = [
 describe("the comparison with the model can fail: it finds", () => {
   for (const [bug, parts] of planted) {
     it(bug, () => {
-      const found = fc.check(historyProperty({ ...production, ...parts }), { numRuns: 200, endOnFailure: true });
+      const found = fc.check(historyProperty({ ...production, ...parts }), { numRuns: 1500, endOnFailure: true });
       expect(found.failed).toBe(true);
-      expect(found.errorInstance).toBeInstanceOf(Error);
+      // A comparison or an invariant failed; the planted code did not just crash.
+      const { cause } = found.errorInstance as Error;
+      expect((cause as Error).name).toBe("AssertionError");
     });
   }
 });

@@ -89,9 +89,4 @@ export function sequentialPath(path: string, sequence: number): string {
 }
 
 /** Znodes that exist from the start and cannot be deleted. */
-export const reservedPaths: ReadonlySet<string> = new Set([
-  "/",
-  "/zookeeper",
-  "/zookeeper/config",
-  "/zookeeper/quota",
-]);
+export const reservedPaths: ReadonlySet<string> = new Set(["/", "/zookeeper", "/zookeeper/config", "/zookeeper/quota"]);

@@ -61,12 +61,7 @@ export interface MultiRequest {
 }
 
 export type WriteRequest =
-  | CreateRequest
-  | DeleteRequest
-  | DeleteSubtreeRequest
-  | SetDataRequest
-  | SetAclRequest
-  | MultiRequest;
+  CreateRequest | DeleteRequest | DeleteSubtreeRequest | SetDataRequest | SetAclRequest | MultiRequest;
 
 /** The number that stands for a request in the log. */
 export function requestKindOf(request: WriteRequest): number {
