@@ -5,6 +5,9 @@
  *   lock.db    held while a server runs               watermark  how far the log must reach
  */
 import type { HistoryPort, HistoryResult, LogPort, Recovered } from "../replica/ports.ts";
+import type { LogPosition } from "../zab/durable-log.ts";
+import { Checkpointer } from "./checkpoint.ts";
+import { defaultPace, type CheckpointPace } from "./checkpoint-messages.ts";
 import { makeDirectory } from "./database.ts";
 import { DirectoryLock } from "./directory-lock.ts";
 import { DiskWatch, type DiskUse } from "./disk-watch.ts";
@@ -20,6 +23,8 @@ export interface StorageOptions {
   readonly serverId: number;
   /** Start although acknowledged transactions are missing. */
   readonly acceptLoss?: boolean;
+  /** When the checkpoint follows the log; false for never. */
+  readonly checkpoint?: CheckpointPace | false;
   /** A worker failed, above all the writer of the log: the process must end, at once. */
   onFailure(error: StorageError): void;
   /** This durable step, and every one before it, is on stable storage. */
@@ -42,8 +47,11 @@ export interface Storage {
   readonly log: LogPort;
   readonly history: HistoryPort;
   stats(): StorageStats;
-  /** Makes everything that was given to the log durable, and ends the workers. */
-  close(): Promise<void>;
+  /**
+   * Makes everything that was given to the log durable, moves the stored commit point to `committed`, folds the
+   * checkpoint up to it, and ends the workers: the files then stand alone, without write-ahead logs.
+   */
+  close(committed?: LogPosition): Promise<void>;
 }
 
 /** Opens a data directory, making it when it is missing. Throws a StorageError whose message is for the operator. */
@@ -53,8 +61,16 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
   const lock = new DirectoryLock(dataDir);
   const writer = new LogWriter(options);
   try {
-    const recovered = recover({ ...options, acceptLoss: options.acceptLoss ?? false });
+    const recovered = await recover({
+      dataDir,
+      serverId: options.serverId,
+      acceptLoss: options.acceptLoss ?? false,
+      onDamage: (error) => options.onDamage?.(error),
+    });
     await writer.open(dataDir);
+    const pace = options.checkpoint ?? defaultPace;
+    const checkpointer =
+      pace === false ? undefined : new Checkpointer({ dataDir, pace }, (error) => options.onFailure(error));
     const history = new HistoryReader(dataDir, {
       onHistory: (ticket, result) => options.onHistory(ticket, result),
       onFailure: (error) => options.onFailure(error),
@@ -65,10 +81,12 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
       recovered,
       log: writer,
       history,
-      stats: () => ({ ...disk.current, oldestZxid: 1, checkpointZxid: 0 }),
-      async close() {
+      stats: () => ({ ...disk.current, oldestZxid: 1, checkpointZxid: checkpointer?.zxid ?? 0 }),
+      async close(committed) {
         disk.stop();
+        await writer.drain(committed);
         await history.close();
+        await checkpointer?.close(!writer.hasFailed);
         await writer.close();
         lock.release();
       },

@@ -27,6 +27,10 @@ export class LogWriter implements LogPort {
   /** The last write id of each message under way. */
   private readonly underWay: number[] = [];
   private flushing = false;
+  private lastWrite = 0;
+  private persisted = 0;
+  private draining = false;
+  private drained: (() => void) | undefined;
   private closing = false;
   private failed = false;
   private opened: { resolve(): void; reject(error: Error): void } | undefined;
@@ -69,16 +73,35 @@ export class LogWriter implements LogPort {
     this.enqueue({ kind: "commit", write, point });
   }
 
-  /** Ends the worker after everything given to it is durable. */
-  async close(): Promise<void> {
+  /** Takes no more steps; resolves when all are durable, and the commit point with them, or the log has failed. */
+  async drain(committed?: LogPosition): Promise<void> {
+    if (committed !== undefined) this.enqueue({ kind: "commit", write: this.lastWrite, point: committed });
+    this.draining = true;
     this.flush(Infinity);
+    await new Promise<void>((resolve) => {
+      this.drained = resolve;
+      this.checkDrained();
+    });
+  }
+
+  /** Ends the worker. */
+  async close(): Promise<void> {
     this.closing = true;
     this.post({ kind: "close" });
     await this.ended;
   }
 
+  get hasFailed(): boolean {
+    return this.failed;
+  }
+
+  private checkDrained(): void {
+    if (this.failed || (this.gathered.length === 0 && this.underWay.length === 0)) this.drained?.();
+  }
+
   private enqueue(step: LogStep): void {
-    assert(!this.closing, "a durable step after the log was closed");
+    assert(!this.draining, "a durable step after the log was closed");
+    this.lastWrite = step.write;
     this.gathered.push(step);
     if (this.flushing || this.underWay.length >= messagesUnderWay) return;
     // At the end of this turn: one turn of the replica may give several steps.
@@ -108,7 +131,11 @@ export class LogWriter implements LogPort {
         if (this.failed) return;
         while (this.underWay.length > 0 && this.underWay[0]! <= message.write) this.underWay.shift();
         this.flush(messagesUnderWay);
-        this.events.onPersisted(message.write);
+        if (message.write > this.persisted) {
+          this.persisted = message.write;
+          this.events.onPersisted(message.write);
+        }
+        this.checkDrained();
         return;
       case "opened":
         this.opened?.resolve();
@@ -127,6 +154,7 @@ export class LogWriter implements LogPort {
   private fail(error: StorageError): void {
     if (this.failed) return;
     this.failed = true;
+    this.checkDrained();
     if (this.opened !== undefined) this.opened.reject(error);
     else this.events.onFailure(error);
   }

@@ -62,6 +62,8 @@ const names = proposalColumns
 
 export const proposalInsert = `INSERT INTO proposal VALUES (${names.map(() => "?").join(", ")})`;
 export const proposalSelect = `SELECT ${names.join(", ")} FROM proposal`;
+/** The same with 1 in the place of data where there is none, 0 where there is some. */
+export const proposalSelectWithoutData = proposalSelect.replace(" data,", " data IS NULL,");
 
 /** What inserts a row; a prepared statement's `run`. */
 export type InsertRow = (...values: SqlValue[]) => unknown;
@@ -160,7 +162,8 @@ export class TxnAssembler {
   }
 }
 
-function headerOf(row: SqlRow): Txn {
+/** The header of a transaction, from any of its rows. */
+export function headerOf(row: SqlRow): Txn {
   return {
     zxid: row[0] as number,
     epoch: row[3] as number,
@@ -175,7 +178,7 @@ function headerOf(row: SqlRow): Txn {
   };
 }
 
-function operationOf(row: SqlRow): TxnOp {
+export function operationOf(row: SqlRow): TxnOp {
   return {
     kind: row[12] as number,
     cause: row[13] as number,

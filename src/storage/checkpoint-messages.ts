@@ -1,0 +1,24 @@
+/** What the checkpoint's two threads say to each other. */
+
+/** When and how fast the checkpoint follows the log. */
+export interface CheckpointPace {
+  /** Fold when this many transactions behind, or when anything is this old. */
+  readonly behindTransactions: number;
+  readonly behindMs: number;
+}
+
+export const defaultPace: CheckpointPace = { behindTransactions: 50_000, behindMs: 5000 };
+
+export interface CheckpointWorkerData {
+  readonly dataDir: string;
+  readonly pace: CheckpointPace;
+}
+
+export type ToCheckpointWorker =
+  /** With `fold`, first folds everything up to the stored commit point. */
+  { readonly kind: "close"; readonly fold: boolean };
+
+export type FromCheckpointWorker =
+  /** tree.db is durably as of this transaction. */
+  | { readonly kind: "folded"; readonly zxid: number }
+  | { readonly kind: "failed"; readonly code: string; readonly message: string };

@@ -1,0 +1,102 @@
+/**
+ * Where recovery starts from: tree.db if it is sound, else the older copy, else nothing at all, as long as the log
+ * reaches back to it. A damaged file is put aside for the operator, never overwritten.
+ */
+import { copyFileSync, existsSync, fsyncSync, openSync, closeSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { SessionTable } from "../sessions/session-table.ts";
+import { parseFounding, type Founding } from "../tree/detail.ts";
+import { Tree } from "../tree/tree.ts";
+import { openForWriting } from "./database.ts";
+import { loadTree } from "./load.ts";
+import { readSessions } from "./session-rows.ts";
+import { StorageError } from "./storage-error.ts";
+import { readTreeState, treeFile, type TreeState } from "./tree-schema.ts";
+
+/** A state to replay onto. */
+export interface Start {
+  readonly state: Pick<TreeState, "zxid" | "epoch" | "crc" | "digest" | "time">;
+  readonly tree: Tree;
+  readonly sessions: SessionTable;
+  readonly founding: Founding | undefined;
+}
+
+/** What the log says about a checkpoint: whether replay can go on from it. */
+export type CheckContinuation = (state: TreeState) => void;
+
+export interface StartOptions {
+  readonly dataDir: string;
+  /** Throws a StorageError with code CORRUPT when the log does not continue this checkpoint. */
+  readonly check: CheckContinuation;
+  /** Whether the log holds everything from the first transaction on. */
+  readonly fromScratch: boolean;
+  onDamage(error: StorageError): void;
+}
+
+export async function findStart(options: StartOptions): Promise<Start> {
+  const current = join(options.dataDir, "tree.db");
+  const older = join(options.dataDir, "tree.old.db");
+  if (existsSync(current)) {
+    try {
+      return await load(current, options.check);
+    } catch (error) {
+      const problem = damageOf(error);
+      options.onDamage(problem);
+      // Lost transactions are not mended by an older tree.
+      if (!options.fromScratch && !existsSync(older)) throw problem;
+      putAside(current);
+    }
+  }
+  if (existsSync(older)) {
+    copyDurably(older, current, options.dataDir);
+    return load(current, options.check);
+  }
+  if (!options.fromScratch) {
+    throw new StorageError("CORRUPT", `${current} is missing, and the log no longer reaches back to the beginning`);
+  }
+  const state = { zxid: 0, epoch: 0, crc: 0, digest: 0, time: 0 };
+  return { state, tree: Tree.initial(), sessions: new SessionTable(), founding: undefined };
+}
+
+async function load(path: string, check: CheckContinuation): Promise<Start> {
+  const db = openForWriting(path, treeFile, { cacheKiB: 2048 });
+  try {
+    // Purged rows of the log live on in here alone: what is read must be what is on the disk.
+    db.pragma("wal_checkpoint(TRUNCATE)");
+    const state = readTreeState(db);
+    check(state);
+    const tree = await loadTree(db, path, state);
+    const founding = state.founding === null ? undefined : parseFounding(state.founding);
+    return { state, tree, sessions: readSessions(db), founding };
+  } finally {
+    db.close();
+  }
+}
+
+/** Rethrows what is no damage of the file. */
+function damageOf(error: unknown): StorageError {
+  if (error instanceof StorageError && error.code === "CORRUPT") return error;
+  if (String((error as { code?: unknown }).code).startsWith("SQLITE_")) {
+    return new StorageError("CORRUPT", `tree.db cannot be read: ${(error as Error).message}`, { cause: error });
+  }
+  throw error;
+}
+
+function putAside(path: string): void {
+  for (const suffix of ["-wal", "-shm"]) rmSync(path + suffix, { force: true });
+  renameSync(path, path.replace("tree.db", "tree.damaged.db"));
+}
+
+function copyDurably(from: string, to: string, dataDir: string): void {
+  const temporary = join(dataDir, "tree.new.db");
+  copyFileSync(from, temporary);
+  sync(temporary);
+  renameSync(temporary, to);
+  sync(dataDir);
+}
+
+function sync(path: string): void {
+  const file = openSync(path, "r");
+  fsyncSync(file);
+  closeSync(file);
+}
