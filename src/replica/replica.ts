@@ -116,7 +116,7 @@ export class Replica implements StreamHost {
   private lastTrim = 0;
   private diskLow = false;
   private isServing = false;
-  private stopping: Refusal | undefined;
+  private stopping: { readonly reason: Refusal; readonly stopped: () => void } | undefined;
 
   /** Takes over what recovery found and asks for the durable steps that bring a leader into office. */
   constructor(config: ReplicaConfig, ports: ReplicaPorts, recovered: Recovered) {
@@ -214,9 +214,11 @@ export class Replica implements StreamHost {
   tick(monotonicMs: number): void {
     this.clock.advance(monotonicMs);
     if (!this.isServing) return;
-    this.expireSessions();
+    if (this.stopping === undefined) {
+      this.expireSessions();
+      this.trim();
+    }
     this.expireEarlyWrites();
-    this.trim();
     this.freshness.tick(this.clock.now, this.appliedZxid);
     this.feeds.tick();
     this.flush();
@@ -255,11 +257,20 @@ export class Replica implements StreamHost {
     this.broadcast.propose(bytes, this.batchFirst, this.nextZxid - 1);
   }
 
-  /** Ends every stream and refuses what follows. Writes under way still commit. */
-  stop(reason: Refusal): void {
+  /**
+   * Refuses what follows, and ends every stream once the writes under way are committed and answered. Calls back then.
+   */
+  stop(reason: Refusal, stopped: () => void): void {
     this.flush();
-    this.stopping = reason;
+    this.stopping = { reason, stopped };
+    this.stopWhenDrained();
+  }
+
+  private stopWhenDrained(): void {
+    if (this.stopping === undefined || this.pipeline.length > 0) return;
+    const { reason, stopped } = this.stopping;
     for (const live of this.live.values()) live.stream?.end(reason);
+    stopped();
   }
 
   // ---- sessions
@@ -375,7 +386,9 @@ export class Replica implements StreamHost {
         : { state: "failed", zxid, refusal: refusalOfCode(outcome), ended };
     }
     if (seq <= session.acked) return { state: "forgotten", ended };
-    return { state: this.live.get(id)?.inFlight.has(seq) === true ? "pending" : "notSeen", ended };
+    const live = this.live.get(id);
+    const pending = live !== undefined && (live.inFlight.has(seq) || live.early.has(seq));
+    return { state: pending ? "pending" : "notSeen", ended };
   }
 
   // ---- writes
@@ -514,7 +527,7 @@ export class Replica implements StreamHost {
 
   /** Why nothing can be done now. */
   unavailable(): Refusal | undefined {
-    if (this.stopping !== undefined) return this.stopping;
+    if (this.stopping !== undefined) return this.stopping.reason;
     return this.isServing ? undefined : refusal("NO_LEADER", "no leader is established yet");
   }
 
@@ -639,6 +652,7 @@ export class Replica implements StreamHost {
     }
     assert(this.appliedZxid === zxid, "a committed transaction is missing in the pipeline");
     this.freshness.applied(zxid);
+    this.stopWhenDrained();
   }
 
   private apply(txn: Txn): void {

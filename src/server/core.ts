@@ -176,11 +176,17 @@ export class ServerCore implements Position {
     this.options.fatal(error);
   }
 
-  /** Ends all session streams and refuses what follows; writes under way are still committed. */
-  stopStreams(): void {
-    this.input(() => {
-      this.replica.stop(refusal("SHUTTING_DOWN", "the server is stopping"));
+  /** Refuses what follows; session streams end once the writes under way are answered. */
+  async stopStreams(): Promise<void> {
+    await new Promise<void>((stopped) => {
+      this.input(() => {
+        this.replica.stop(refusal("SHUTTING_DOWN", "the server is stopping"), stopped);
+      });
+      // A server that has failed answers nothing any more.
+      if (this.failed) stopped();
     });
+    // One turn, so that the last messages go out.
+    await new Promise((resolve) => setImmediate(resolve));
   }
 
   /** Makes everything durable and lets go of the files. */

@@ -58,7 +58,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 }
 
 async function stopAll(core: ServerCore, grpc: GrpcServer, http: HttpServer | undefined): Promise<void> {
-  core.stopStreams();
+  await core.stopStreams();
   await Promise.all([grpc.stop(), http?.stop()]);
   await core.close();
 }
