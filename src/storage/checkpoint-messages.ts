@@ -14,9 +14,11 @@ export interface CheckpointWorkerData {
   readonly pace: CheckpointPace;
 }
 
-export type ToCheckpointWorker =
-  /** With `fold`, first folds everything up to the stored commit point. */
-  { readonly kind: "close"; readonly fold: boolean };
+export interface ToCheckpointWorker {
+  readonly kind: "close";
+  /** First fold everything up to the stored commit point. */
+  readonly fold: boolean;
+}
 
 export type FromCheckpointWorker =
   /** tree.db is durably as of this transaction. */

@@ -21,7 +21,7 @@ beforeEach(() => {
 afterEach(() => dir.remove());
 
 /** A log and a checkpoint without workers. */
-function openFiles(): { log: Connection; tree: Connection; store: LogStore; fold(): Fold } {
+function openFiles(): { log: Connection; tree: Connection; store: LogStore; fold: () => Fold } {
   const log = openForWriting(join(dir.path, "log.db"), logFile);
   const tree = openForWriting(join(dir.path, "tree.db"), treeFile);
   const store = new LogStore(log);
@@ -119,7 +119,7 @@ function act(history: SampleHistory, open: number[], step: Action): void {
       history.setAcl(
         path,
         [
-          { permissions: permissions, scheme: "world", id: "anyone" },
+          { permissions, scheme: "world", id: "anyone" },
           { permissions: (step as { bits: number }).bits, scheme: "digest", id: "eve:x" },
         ],
         session,
@@ -154,6 +154,11 @@ function act(history: SampleHistory, open: number[], step: Action): void {
       return;
     case "reject":
       history.reject(session);
+      return;
+    case "scan":
+    case "write":
+    case "reopen":
+      return;
   }
 }
 
