@@ -138,6 +138,17 @@ describe("deleteSubtree", () => {
     leader.tree.verify();
   });
 
+  it("does not count what is about to go, however early in the walk it lies", () => {
+    const leader = new TreeLeader();
+    leader.do(create("/p"));
+    fill(leader, "/p", 10_005);
+    for (const name of leader.children("/p").slice(0, 6)) leader.propose(del(`/p/${name}`));
+    expect(leader.propose(deleteSubtree("/p")).ops).toHaveLength(10_000);
+    leader.apply();
+    expect(leader.tree.count).toBe(4);
+    leader.tree.verify();
+  });
+
   it("tells the size before a missing permission further down", () => {
     const leader = new TreeLeader();
     leader.do(create("/p"));
