@@ -9,6 +9,7 @@
 import { limits } from "../base/limits.ts";
 import { refusal, type Refusal } from "../base/reasons.ts";
 import type { Session } from "../sessions/session-table.ts";
+import type { Caller } from "../tree/prepare.ts";
 import type { WriteRequest } from "../tree/request.ts";
 import type { Expirable } from "./expiry.ts";
 import type { PendingTxn } from "./pending-txn.ts";
@@ -20,7 +21,7 @@ export interface NumberedWrite {
   readonly seq: number;
   readonly request: WriteRequest;
   readonly fingerprint: number;
-  readonly identities: SessionStream["caller"];
+  readonly caller: Caller;
   readonly waiter: Waiter;
   /** When it came, by the expiry clock. */
   readonly since: number;

@@ -17,6 +17,14 @@ import { readProblem, type Freshness, type ReadRequest } from "./read-request.ts
 import { answerCommitted, type Waiter } from "./waiter.ts";
 import type { WatchRegistration, WatchSpec } from "./watch-feeds.ts";
 
+/** A watch that a read leaves. */
+export interface OneShot {
+  readonly stream: SessionStream;
+  readonly id: number;
+  readonly kind: "oneShotData" | "oneShotChild";
+  readonly path: string;
+}
+
 /** What a stream needs of its replica. */
 export interface StreamHost {
   readonly appliedZxid: number;
@@ -28,7 +36,7 @@ export interface StreamHost {
   /** Calls back once it is, or with the reason why it is not to be had. */
   whenFresh(freshness: Freshness, resume: (problem: Refusal | undefined) => void): void;
   read(sink: SessionSink, call: number, request: ReadRequest, caller: Caller): boolean;
-  addOneShot(watch: { stream: SessionStream; id: number; kind: "oneShotData" | "oneShotChild"; path: string }): Watch;
+  addOneShot(shot: OneShot): Watch;
   addWatch(watch: WatchRegistration): Watch | Refusal;
   removeWatch(watch: Watch): void;
   remainingMs(live: LiveSession): number;

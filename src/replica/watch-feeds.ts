@@ -95,6 +95,11 @@ export class WatchFeeds {
     this.history = state.history;
   }
 
+  /** Watches of all kinds, those that still catch up included. */
+  get count(): number {
+    return this.table.count + this.resuming.size;
+  }
+
   add(registration: WatchRegistration): Watch | Refusal {
     const { sink, id, spec, caller } = registration;
     const problem = this.problem(spec);
@@ -113,8 +118,10 @@ export class WatchFeeds {
     const feed: Feed = { watch, state: { kind: "live" } };
     this.feeds.set(watch, feed);
     const { start } = spec;
-    if (start.kind === "now") this.goLive(feed, false);
-    else if (start.kind === "currentState") this.startWalk(feed);
+    if (start.kind === "now") {
+      this.table.add(watch);
+      this.goLive(feed, false);
+    } else if (start.kind === "currentState") this.startWalk(feed);
     else this.startResume(feed, start.zxid, start.op);
     return watch;
   }

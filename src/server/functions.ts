@@ -293,7 +293,7 @@ function getOutcome(core: ServerCore, request: GetOutcomeRequest, context: CallC
   }
   const seq = toNumber(request.seq, "seq");
   if (seq === 0) throw new InvalidMessage("a seq is positive", "seq");
-  const outcome = core.replica.unavailable() ?? core.replica.outcome(Number(id), hashSecret(secret), seq);
+  const outcome = core.replica.outcome(Number(id), hashSecret(secret), seq);
   if ("reason" in outcome) {
     reply(outcome, undefined);
     return;

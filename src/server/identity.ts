@@ -6,7 +6,8 @@ import { formatIdentities } from "../sessions/session-table.ts";
 import type { Identity } from "../tree/acl.ts";
 import type { Caller } from "../tree/prepare.ts";
 import type { LiveSession } from "../replica/live-session.ts";
-import { callerOf, type Replica } from "../replica/replica.ts";
+import type { Replica } from "../replica/replica.ts";
+import { callerOf } from "../replica/session-keeper.ts";
 
 /** What the transport knows of a call. */
 export interface CallContext {

@@ -16,6 +16,8 @@ interface Proposed {
 
 export class Broadcast {
   readonly epoch: number;
+  /** Whether this server alone is a quorum, so that it need not ask anybody whether it still leads. */
+  readonly isConfirmed: boolean;
   private readonly self: number;
   private readonly quorum: Quorum;
   private readonly log: DurableLog;
@@ -42,6 +44,7 @@ export class Broadcast {
     this.committedZxid = start.historyZxid;
     this.storedZxid = 0;
     this.acked.set(this.self, start.historyZxid);
+    this.isConfirmed = this.quorum.isMet(new Set([this.self]));
   }
 
   get committed(): LogPosition {
@@ -88,7 +91,7 @@ export class Broadcast {
    * quorum of one that is so at once.
    */
   confirmLeadership(confirmed: () => void): void {
-    assert(this.quorum.isMet(new Set([this.self])), "a leader that is not a quorum must ask its followers");
+    assert(this.isConfirmed, "a leader that is not a quorum must ask its followers");
     confirmed();
   }
 }
