@@ -173,8 +173,8 @@ class TreeServiceServicer(object):
 
     def StreamSubtree(self, request, context):
         """Streams a znode and its descendants, parents before children, siblings in the byte order of their names. Znodes
-        the caller may not READ are left out with everything below them. Each message is exact as of its own header;
-        changes made meanwhile may show in later messages.
+        the caller may not READ are left out. Each message is exact as of its own header; changes made meanwhile may show in
+        later messages. NO_NODE, NO_AUTH (READ on the topmost znode).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -102,7 +102,7 @@ export declare type Stat = Message<"zabtree.v1.Stat"> & {
   version: number;
 
   /**
-   * How many children were created plus how many were deleted since creation. Wraps like `version`.
+   * How many children were created plus how many were deleted since creation. Wraps from 2147483647 to -2147483648.
    *
    * @generated from field: int32 cversion = 7;
    */

@@ -1487,8 +1487,8 @@ export declare const TreeService: GenService<{
   },
   /**
    * Streams a znode and its descendants, parents before children, siblings in the byte order of their names. Znodes
-   * the caller may not READ are left out with everything below them. Each message is exact as of its own header;
-   * changes made meanwhile may show in later messages.
+   * the caller may not READ are left out. Each message is exact as of its own header; changes made meanwhile may show in
+   * later messages. NO_NODE, NO_AUTH (READ on the topmost znode).
    *
    * @generated from rpc zabtree.v1.TreeService.StreamSubtree
    */
