@@ -85,15 +85,30 @@ it("tells apart paths that share names", () => {
   );
 });
 
+/** Files a znode under the hash of another path, as a collision would. */
+function pretend(twins: Twins, path: string, other: string): void {
+  const slot = twins.slots.get(path)!;
+  twins.index.remove(slot);
+  twins.table.setNarrow(slot, Narrow.pathHash, hashPath(other, other.length));
+  twins.index.insert(slot);
+}
+
 it("compares names where hashes are equal", () => {
   const twins = new Twins();
   twins.insert("/", "a");
   twins.insert("/", "b");
-  const hash = hashPath("/b", 2);
-  twins.index.remove(twins.slots.get("/a")!);
-  twins.table.setNarrow(twins.slots.get("/a")!, Narrow.pathHash, hash);
-  twins.index.insert(twins.slots.get("/a")!);
+  pretend(twins, "/a", "/b");
   expect(twins.find("/b")).toBe(twins.slots.get("/b"));
+});
+
+it("compares all elements and what lies between them where hashes are equal", () => {
+  for (const other of ["/pxb", "/q/b", "/pp/b", "/b", "/p/p/b", "p/b", "/p/bb"]) {
+    const twins = new Twins();
+    twins.insert("/", "p");
+    twins.insert("/p", "b");
+    pretend(twins, "/p/b", other);
+    expect([other, twins.find(other)]).toEqual([other, -1]);
+  }
 });
 
 it("looks at the given beginning of a path only", () => {
