@@ -2,8 +2,8 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { SampleHistory } from "./sample-history.ts";
-import { bytesOf, StorageFixture, temporaryDirectory } from "./storage-fixture.ts";
+import { SampleHistory } from "./testing/sample-history.ts";
+import { bytesOf, StorageFixture, temporaryDirectory } from "./testing/storage-fixture.ts";
 
 let dir: ReturnType<typeof temporaryDirectory>;
 beforeEach(() => {

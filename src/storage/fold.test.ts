@@ -9,9 +9,9 @@ import { Fold } from "./fold.ts";
 import { loadTree } from "./load.ts";
 import { logFile } from "./log-schema.ts";
 import { LogStore } from "./log-store.ts";
-import { SampleHistory } from "./sample-history.ts";
+import { SampleHistory } from "./testing/sample-history.ts";
 import { readSessions } from "./session-rows.ts";
-import { bytesOf, temporaryDirectory } from "./storage-fixture.ts";
+import { bytesOf, temporaryDirectory } from "./testing/storage-fixture.ts";
 import { readTreeState, treeFile } from "./tree-schema.ts";
 
 let dir: ReturnType<typeof temporaryDirectory>;

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { openLogReader, type LogReader } from "./log-reader.ts";
-import { SampleHistory } from "./sample-history.ts";
-import { bytesOf, StorageFixture, temporaryDirectory } from "./storage-fixture.ts";
+import { SampleHistory } from "./testing/sample-history.ts";
+import { bytesOf, StorageFixture, temporaryDirectory } from "./testing/storage-fixture.ts";
 
 let dir: ReturnType<typeof temporaryDirectory>;
 let fixture: StorageFixture;

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { SampleHistory, sampleClusterId } from "./sample-history.ts";
-import { bytesOf, encoded, StorageFixture, temporaryDirectory } from "./storage-fixture.ts";
+import { SampleHistory, sampleClusterId } from "./testing/sample-history.ts";
+import { bytesOf, encoded, StorageFixture, temporaryDirectory } from "./testing/storage-fixture.ts";
 
 let dir: ReturnType<typeof temporaryDirectory>;
 beforeEach(() => {

@@ -7,6 +7,8 @@ const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
 export function startWorker(name: string, workerData: unknown, options: WorkerOptions = {}): Worker {
   return new Worker(new URL(`./${name}.${extension}`, import.meta.url), {
     workerData,
+    // Flags of this process may be none that a worker takes.
+    execArgv: [],
     resourceLimits: { maxOldGenerationSizeMb: 256, maxYoungGenerationSizeMb: 16 },
     ...options,
   });

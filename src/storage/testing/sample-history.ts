@@ -1,17 +1,17 @@
 /** For tests and measurements: a leader that prepares requests and applies them at once, and the log it would write. */
-import { ByteWriter } from "../base/bytes.ts";
-import { refusal } from "../base/reasons.ts";
-import { encodeTxn } from "../replica/txn-codec.ts";
-import { applyToSessions } from "../sessions/apply.ts";
-import { SessionTable } from "../sessions/session-table.ts";
-import type { Acl, Identity } from "../tree/acl.ts";
-import { foundingDetail, openingDetail, rejection, trimDetail } from "../tree/detail.ts";
-import { blankOp, isRefusal, Preparer } from "../tree/prepare.ts";
-import { fingerprint, requestKindOf, type WriteRequest } from "../tree/request.ts";
-import { emptyStat } from "../tree/stat.ts";
-import { Tree } from "../tree/tree.ts";
-import { Cause, CreateMode, OpKind, RequestKind, type Txn, type TxnOp } from "../tree/txn.ts";
-import type { AppendStep } from "../zab/durable-log.ts";
+import { ByteWriter } from "../../base/bytes.ts";
+import { refusal } from "../../base/reasons.ts";
+import { encodeTxn } from "../../replica/txn-codec.ts";
+import { applyToSessions } from "../../sessions/apply.ts";
+import { SessionTable } from "../../sessions/session-table.ts";
+import type { Acl, Identity } from "../../tree/acl.ts";
+import { foundingDetail, openingDetail, rejection, trimDetail } from "../../tree/detail.ts";
+import { blankOp, isRefusal, Preparer } from "../../tree/prepare.ts";
+import { fingerprint, requestKindOf, type WriteRequest } from "../../tree/request.ts";
+import { emptyStat } from "../../tree/stat.ts";
+import { Tree } from "../../tree/tree.ts";
+import { Cause, CreateMode, OpKind, RequestKind, type Txn, type TxnOp } from "../../tree/txn.ts";
+import type { AppendStep } from "../../zab/durable-log.ts";
 
 export const sampleClusterId = "00112233445566778899aabbccddeeff";
 

@@ -2,11 +2,11 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ByteWriter } from "../base/bytes.ts";
-import { encodeTxn } from "../replica/txn-codec.ts";
-import type { HistoryResult } from "../replica/ports.ts";
-import type { Txn } from "../tree/txn.ts";
-import { openStorage, type Storage, type StorageOptions } from "./index.ts";
+import { ByteWriter } from "../../base/bytes.ts";
+import { encodeTxn } from "../../replica/txn-codec.ts";
+import type { HistoryResult } from "../../replica/ports.ts";
+import type { Txn } from "../../tree/txn.ts";
+import { openStorage, type Storage, type StorageOptions } from "../index.ts";
 import type { SampleHistory } from "./sample-history.ts";
 
 export function temporaryDirectory(): { readonly path: string; remove(): void } {
