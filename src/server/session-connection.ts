@@ -28,6 +28,8 @@ export class SessionConnection implements Flushable, SessionRequests {
   private attaching = false;
   private readonly early: ((stream: SessionStream) => void)[] = [];
   private paused = false;
+  /** The client has been told why the stream ends; nothing it sends counts any more. */
+  private ending = false;
   private over = false;
   private readonly attachTimer: NodeJS.Timeout;
 
@@ -59,11 +61,11 @@ export class SessionConnection implements Flushable, SessionRequests {
   }
 
   private received(bytes: Buffer): void {
-    if (this.over) return;
+    if (this.over || this.ending) return;
     this.core.input(() => {
       try {
         readSessionMessage(bytes, this);
-        if (!this.attaching && this.stream === undefined) {
+        if (!this.attaching && !this.ending && this.stream === undefined) {
           throw new InvalidMessage("the first message must carry attach", "attach");
         }
         if (this.stream !== undefined) this.core.replica.touch(this.stream.live);
@@ -95,7 +97,7 @@ export class SessionConnection implements Flushable, SessionRequests {
   }
 
   private attached(live: LiveSession | Refusal): void {
-    if (this.over) return;
+    if (this.over || this.ending) return;
     clearTimeout(this.attachTimer);
     if ("reason" in live) {
       this.end(live);
@@ -171,6 +173,7 @@ export class SessionConnection implements Flushable, SessionRequests {
   }
 
   private later(run: (stream: SessionStream) => void): void {
+    if (this.ending) return;
     if (!this.attaching) throw new InvalidMessage("the first message must carry attach", "attach");
     if (this.early.length >= limits.outstandingPerSession) throw new InvalidMessage("too much before attach", "attach");
     this.early.push(run);
@@ -215,7 +218,8 @@ export class SessionConnection implements Flushable, SessionRequests {
 
   /** Ends the call for a reason of its own: the client is told by a frame and by the status. */
   private end(problem: Refusal): void {
-    if (this.over) return;
+    if (this.over || this.ending) return;
+    this.ending = true;
     if (this.stream === undefined) this.writer.ended(problem);
     else this.stream.end(problem);
   }
