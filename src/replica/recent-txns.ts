@@ -2,7 +2,7 @@
 import { Queue } from "../base/queue.ts";
 import type { Txn } from "../tree/txn.ts";
 
-const maxTxns = 1024;
+const usualMaxTxns = 1024;
 const maxBytes = 4 * 1024 * 1024;
 
 export class RecentTxns {
@@ -11,14 +11,17 @@ export class RecentTxns {
   /** The transaction applied last when this began, and how many rows it has if that is known. */
   private readonly origin: { readonly zxid: number; readonly ops: number };
 
-  constructor(origin: { zxid: number; ops: number }) {
+  private readonly maxTxns: number;
+
+  constructor(origin: { zxid: number; ops: number }, maxTxns = usualMaxTxns) {
     this.origin = origin;
+    this.maxTxns = maxTxns;
   }
 
   push(txn: Txn): void {
     this.txns.push(txn);
     this.bytes += sizeOf(txn);
-    while (this.txns.length > maxTxns || (this.bytes > maxBytes && this.txns.length > 1)) {
+    while (this.txns.length > this.maxTxns || (this.bytes > maxBytes && this.txns.length > 1)) {
       this.bytes -= sizeOf(this.txns.shift()!);
     }
   }

@@ -14,7 +14,7 @@
  */
 import { assert } from "../base/assert.ts";
 import { refusal, type Refusal } from "../base/reasons.ts";
-import { compareWalkOrder, pathProblem } from "../tree/path.ts";
+import { childPath, compareWalkOrder, nameOf, pathProblem } from "../tree/path.ts";
 import type { Caller } from "../tree/prepare.ts";
 import { emptyStat } from "../tree/stat.ts";
 import type { Tree } from "../tree/tree.ts";
@@ -30,7 +30,7 @@ export const wholeTxn = 0x7fffffff;
 /** How long a watch may be quiet before a progress mark is sent, milliseconds. */
 const progressMs = 10_000;
 /** Znodes walked before the sink is asked again. */
-const walkPiece = 256;
+const usualWalkPiece = 256;
 /** Bytes of history read at once. */
 const scanBytes = 1024 * 1024;
 
@@ -53,10 +53,13 @@ export interface WatchRegistration {
   readonly caller: Caller;
   /** Called when the watch is accepted, before anything is sent to it. */
   readonly accepted?: () => void;
+  /** Called when the watch has ended by itself. */
+  readonly ended?: () => void;
 }
 
 interface Feed {
   readonly watch: Watch;
+  readonly ended: (() => void) | undefined;
   state:
     | { readonly kind: "live" }
     | { readonly kind: "walking"; position: string | undefined }
@@ -87,9 +90,15 @@ export class WatchFeeds {
   private tickets = 0;
   private lastProgress = 0;
   private readonly stat = emptyStat();
+  private readonly walkPieceSize: number;
 
-  constructor(host: FeedHost, state: { tree: Tree; recent: RecentTxns; history: HistoryPort }) {
+  constructor(
+    host: FeedHost,
+    state: { tree: Tree; recent: RecentTxns; history: HistoryPort },
+    walkPieceSize = usualWalkPiece,
+  ) {
     this.host = host;
+    this.walkPieceSize = walkPieceSize;
     this.tree = state.tree;
     this.recent = state.recent;
     this.history = state.history;
@@ -115,7 +124,7 @@ export class WatchFeeds {
       admits: undefined,
       lastToldMs: this.host.now,
     };
-    const feed: Feed = { watch, state: { kind: "live" } };
+    const feed: Feed = { watch, ended: registration.ended, state: { kind: "live" } };
     this.feeds.set(watch, feed);
     const { start } = spec;
     if (start.kind === "now") {
@@ -215,18 +224,30 @@ export class WatchFeeds {
   /** Sends the next znodes; false when there are none. */
   private walkPiece(watch: Watch, walk: { position: string | undefined }): boolean {
     const { tree } = this;
-    let left = walkPiece;
-    tree.walk(watch.path, walk.position, (slot, path) => {
-      if (left-- === 0) return "stop";
+    let left = this.walkPieceSize;
+    const visit = (slot: number, path: string): boolean => {
+      if (left-- === 0) return false;
       walk.position = path;
       if (this.host.mayRead(watch.identities, tree.acl(slot), path)) {
         const data = watch.includeData ? tree.data(slot) : null;
         watch.sink.watchState(watch.id, path, tree.readStat(slot, this.stat), data);
       }
-      if (watch.kind === "node" || (watch.kind === "children" && path !== watch.path)) return "skip";
-      return "descend";
-    });
+      return true;
+    };
+    if (watch.kind === "subtree") {
+      tree.walk(watch.path, walk.position, (slot, path) => (visit(slot, path) ? "descend" : "stop"));
+    } else this.walkFlat(watch, walk.position, visit);
     return left < 0;
+  }
+
+  /** Visits the znode of a watch and, if it covers them, its children, after `position`. */
+  private walkFlat(watch: Watch, position: string | undefined, visit: (slot: number, path: string) => boolean): void {
+    const { tree } = this;
+    const { path } = watch;
+    const slot = tree.find(path);
+    if (slot < 0 || (position === undefined && !visit(slot, path)) || watch.kind === "node") return;
+    const after = position === undefined || position === path ? "" : nameOf(position);
+    tree.forEachChildAfter(slot, after, (child) => visit(child, childPath(path, tree.name(child))));
   }
 
   // ---- the history
@@ -296,6 +317,7 @@ export class WatchFeeds {
       const next = feed.state.op === wholeTxn ? feed.state.zxid + 1 : feed.state.zxid;
       if (next >= oldestZxid) continue;
       this.remove(feed.watch);
+      feed.ended?.();
       const problem = refusal("LOG_TRUNCATED", `the log begins at transaction ${oldestZxid}`, {
         oldest_zxid: String(oldestZxid),
       });
@@ -312,9 +334,10 @@ export class WatchFeeds {
       const { watch, state } = feed;
       assert(state.kind === "resuming", "a feed that is scanned for does not resume");
       if (last.zxid >= state.zxid) {
+        // Noted as whole: the ring may begin right behind it and not know how many rows it had.
         state.zxid = last.zxid;
-        state.op = last.ops.length - 1;
-        watch.sink.watchCursor(watch.id, state.zxid, state.op, false);
+        state.op = wholeTxn;
+        watch.sink.watchCursor(watch.id, last.zxid, last.ops.length - 1, false);
       }
       if (!watch.sink.backlogged() && !this.recent.reachesBackTo(state.zxid + 1)) continue;
       this.resuming.delete(feed);
