@@ -105,9 +105,10 @@ export class SessionStream {
 
   read(call: number, request: ReadRequest, freshness: Freshness): void {
     if (this.ended) return;
-    const problem = readProblem(request, true) ?? this.watchIdProblem(request);
+    const problem = readProblem(request, true);
     const inTurn = this.queue.length === 0 && !this.sink.backlogged();
-    if (problem === undefined && inTurn && this.host.isFresh(freshness)) {
+    // Whether the id of its watch is free is decided in its turn: what goes before may free it or take it.
+    if (problem === undefined && inTurn && this.host.isFresh(freshness) && !this.watchIdProblem(request)) {
       this.readNow(call, request);
       return;
     }
@@ -129,6 +130,9 @@ export class SessionStream {
         spec,
         accepted: () => {
           this.sink.done(call, this.host.appliedZxid, "addWatch");
+        },
+        ended: () => {
+          this.watches.delete(id);
         },
         caller: this.caller,
       });
@@ -321,9 +325,13 @@ class ReadEntry implements Entry {
     this.problem = problem;
   }
 
+  private get isWaiting(): boolean {
+    return this.state === "waiting";
+  }
+
   finish(): boolean {
     const { stream } = this;
-    if (this.state === "waiting") return false;
+    if (this.isWaiting) return false;
     this.problem ??= stream.watchIdProblem(this.request);
     if (this.problem === undefined && this.state === "queued" && !stream.host.isFresh(this.freshness)) {
       this.state = "waiting";
@@ -332,7 +340,8 @@ class ReadEntry implements Entry {
         this.state = "fresh";
         stream.drain();
       });
-      return false;
+      // It may have called back at once: then nobody else drains the stream.
+      if (this.isWaiting) return false;
     }
     if (this.problem !== undefined) stream.sink.refused(this.call, stream.host.appliedZxid, this.problem);
     else stream.readNow(this.call, this.request);
