@@ -46,6 +46,8 @@ export interface ReplicaConfig {
   readonly tickMs: number;
   /** New znodes without an ACL belong to whoever creates them. */
   readonly creatorOwned: boolean;
+  /** Tests have smaller ones, to meet their edges. */
+  readonly sizes?: { readonly recentTxns?: number; readonly walkPiece?: number };
 }
 
 export interface ReplicaPorts {
@@ -107,8 +109,9 @@ export class Replica implements StreamHost, WriteHost, KeeperHost, FeedHost {
     this.appliedZxid = committed.zxid;
     this.tail = recovered.tail;
     this.reader = new Reader(tree);
-    this.recent = new RecentTxns({ zxid: this.appliedZxid, ops: wholeTxn + 1 });
-    this.feeds = new WatchFeeds(this, { tree, recent: this.recent, history });
+    const { sizes } = config;
+    this.recent = new RecentTxns({ zxid: this.appliedZxid, ops: wholeTxn + 1 }, sizes?.recentTxns);
+    this.feeds = new WatchFeeds(this, { tree, recent: this.recent, history }, sizes?.walkPiece);
     this.preparer = new Preparer(tree, { creatorOwned: config.creatorOwned });
     this.pipeline = new Pipeline({ nextZxid: last.zxid + 1, lastTime: recovered.lastTime });
     this.order = new WriteOrder(this, { recent: this.recent, history });
@@ -333,7 +336,7 @@ export class Replica implements StreamHost, WriteHost, KeeperHost, FeedHost {
   /** A refusal that depends on state, or that has a seq, is a transaction: it is answered when it is committed. */
   reject(refused: Refusal, write: Write, waiter: Waiter): PendingTxn {
     const { request } = write;
-    const path = request.kind === "multi" ? "" : request.path.slice(0, limits.path);
+    const path = request.kind === "multi" ? "" : loggable(request.path);
     const op = { ...blankOp(OpKind.rejected, path, emptyStat()), ...rejection(refused) };
     return this.proposeWrite(write, [op], waiter);
   }
@@ -366,6 +369,7 @@ export class Replica implements StreamHost, WriteHost, KeeperHost, FeedHost {
   private established(): void {
     for (const txn of this.tail) this.apply(txn);
     assert(this.appliedZxid === this.lastLoggedZxid, "the history was not applied as a whole");
+    this.preparer.overlay.restart();
     this.broadcast = new Broadcast(
       { self: this.config.serverId, quorum: this.quorum },
       { log: this.ports.log, nextWrite: this.nextWrite },
@@ -500,6 +504,11 @@ export class Replica implements StreamHost, WriteHost, KeeperHost, FeedHost {
     const acl = this.tree.acl(slot);
     return acl === rowAcl || acls.allows(acl, Permissions.read, identities);
   };
+}
+
+/** A path that may be malformed, such that it can be logged: not too long, and without half a surrogate pair. */
+function loggable(path: string): string {
+  return path.slice(0, limits.path).replace(/[\ud800-\udfff]/gu, "\ufffd");
 }
 
 function grows(request: WriteRequest): boolean {

@@ -38,6 +38,13 @@ export class Overlay {
     this.nextZnodeId = tree.nextId;
   }
 
+  /** Nothing is ahead of the tree: begins anew from what it holds by now. */
+  restart(): void {
+    assert(this.entries.size === 0 && this.newAcls.size === 0, "the pipeline is not empty");
+    this.nextAclId = this.tree.acls.nextId;
+    this.nextZnodeId = this.tree.nextId;
+  }
+
   /** The state of a znode: the caller may change it and hand it back to `put`. Undefined when it will not exist. */
   get(path: string): ZnodeState | undefined {
     const entry = this.entries.get(path);
