@@ -13,6 +13,24 @@ export interface Waiter {
   refused(zxid: number, refusal: Refusal): void;
 }
 
+/** Two that wait for the same. */
+export function both(first: Waiter, second: Waiter): Waiter {
+  return {
+    committed: (txn) => {
+      first.committed(txn);
+      second.committed(txn);
+    },
+    committedBefore: (zxid, request) => {
+      first.committedBefore(zxid, request);
+      second.committedBefore(zxid, request);
+    },
+    refused: (zxid, problem) => {
+      first.refused(zxid, problem);
+      second.refused(zxid, problem);
+    },
+  };
+}
+
 /** Answers a call with its transaction. */
 export function answerCommitted(sink: ReplySink, call: number, txn: Txn): void {
   const first = txn.ops[0]!;

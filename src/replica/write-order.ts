@@ -11,7 +11,7 @@ import type { LiveSession, NumberedWrite } from "./live-session.ts";
 import type { PendingTxn } from "./pending-txn.ts";
 import type { HistoryPort, HistoryResult } from "./ports.ts";
 import type { RecentTxns } from "./recent-txns.ts";
-import type { Waiter } from "./waiter.ts";
+import { both, type Waiter } from "./waiter.ts";
 
 /** The place of a write among those of its session. */
 export interface Turn {
@@ -99,9 +99,9 @@ export class WriteOrder {
       write.waiter.refused(this.host.appliedZxid, live.refuseReused(write.seq));
       return;
     }
-    // A retry of a write that still waits: the newer one waits in its place.
-    known?.waiter.refused(this.host.appliedZxid, live.refuseGap(write.seq));
-    live.early.set(write.seq, write);
+    // A retry of a write that still waits: both are answered, by the newer one's clock.
+    const kept = known === undefined ? write : { ...write, waiter: both(known.waiter, write.waiter) };
+    live.early.set(write.seq, kept);
     this.waiting.add(live);
   }
 
