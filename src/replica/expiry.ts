@@ -10,18 +10,19 @@ const bucketMs = 250;
 export class ExpiryClock {
   /** Milliseconds of presence, since the replica started. */
   now = 0;
+  /** The most that one step counts. */
+  readonly maxStepMs: number;
   private lastMonotonicMs: number | undefined;
-  private readonly tickMs: number;
 
   constructor(tickMs: number) {
-    this.tickMs = tickMs;
+    this.maxStepMs = 2 * tickMs;
   }
 
   /** Advances by the time since the last call, as far as it counts. */
   advance(monotonicMs: number): void {
     const step = this.lastMonotonicMs === undefined ? 0 : monotonicMs - this.lastMonotonicMs;
     this.lastMonotonicMs = monotonicMs;
-    this.now += Math.min(Math.max(step, 0), 2 * this.tickMs);
+    this.now += Math.min(Math.max(step, 0), this.maxStepMs);
   }
 }
 
@@ -35,6 +36,12 @@ export interface Expirable {
 export class ExpiryQueue<S extends Expirable> {
   private readonly buckets = new Map<number, Set<S>>();
   private nextBucket = 0;
+  /** A touch is noted with the time of the last tick, though it may have come just before the next one. */
+  private readonly noteErrorMs: number;
+
+  constructor(noteErrorMs: number) {
+    this.noteErrorMs = noteErrorMs;
+  }
 
   /** Watches over a session from now on. */
   add(session: S): void {
@@ -49,15 +56,19 @@ export class ExpiryQueue<S extends Expirable> {
       if (bucket === undefined) continue;
       this.buckets.delete(this.nextBucket);
       for (const session of bucket) {
-        if (session.touchedAt + session.timeoutMs <= now) due.push(session);
+        if (this.deadline(session) <= now) due.push(session);
         else this.put(session);
       }
     }
     return due;
   }
 
+  private deadline(session: S): number {
+    return session.touchedAt + session.timeoutMs + this.noteErrorMs;
+  }
+
   private put(session: S): void {
-    const at = Math.max(Math.ceil((session.touchedAt + session.timeoutMs) / bucketMs), this.nextBucket + 1);
+    const at = Math.max(Math.ceil(this.deadline(session) / bucketMs), this.nextBucket + 1);
     let bucket = this.buckets.get(at);
     if (bucket === undefined) this.buckets.set(at, (bucket = new Set()));
     bucket.add(session);

@@ -45,7 +45,7 @@ export class SessionKeeper {
   private readonly preparer: Preparer;
   private readonly pipeline: Pipeline;
   private readonly live = new Map<number, LiveSession>();
-  private readonly expiry = new ExpiryQueue<LiveSession>();
+  private readonly expiry: ExpiryQueue<LiveSession>;
   private readonly opening = new Map<string, { secretHash: string; pending: PendingTxn }>();
   private lastTrim = 0;
 
@@ -58,6 +58,7 @@ export class SessionKeeper {
     this.preparer = parts.preparer;
     this.pipeline = parts.pipeline;
     this.clock = new ExpiryClock(parts.tickMs);
+    this.expiry = new ExpiryQueue(this.clock.maxStepMs);
   }
 
   get attachedCount(): number {
@@ -127,9 +128,9 @@ export class SessionKeeper {
     live.touchedAt = this.clock.now;
   }
 
-  /** Time until a session expires that is not heard of again. */
+  /** Time until a session expires that is not heard of again; none when its end is under way. */
   remainingMs(live: LiveSession): number {
-    return live.timeoutMs - (this.clock.now - live.touchedAt);
+    return live.closing ? 0 : live.timeoutMs - (this.clock.now - live.touchedAt);
   }
 
   close(live: LiveSession, waiter: Waiter): void {
