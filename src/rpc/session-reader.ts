@@ -2,7 +2,7 @@
  * Reads the messages of a session stream. The requests that make up nearly all traffic are decoded by hand; the rest
  * goes through the generated code.
  */
-import { fromBinary } from "@bufbuild/protobuf";
+import { fromBinary, type DescMessage, type MessageShape } from "@bufbuild/protobuf";
 import { CreateRequestSchema } from "../../gen/ts/zabtree/v1/tree_pb.js";
 import { SessionRequestSchema, type SessionRequest } from "../../gen/ts/zabtree/v1/session_pb.js";
 import type { Refusal } from "../base/reasons.ts";
@@ -23,7 +23,7 @@ import {
   toNumber,
   watchSpec,
 } from "./convert.ts";
-import { WireReader } from "./wire.ts";
+import { Wire, WireError, WireReader } from "./wire.ts";
 
 /** What a stream is told by its messages, in order. */
 export interface SessionRequests {
@@ -41,8 +41,10 @@ export interface SessionRequests {
 
 const sequential: Freshness = { linearizable: false, minZxid: 0 };
 
-/** Fields of SessionRequest that are decoded by hand. */
+/** Fields of SessionRequest that are decoded by hand, and the range of its operations. */
 const Field = { callId: 1, create: 2, delete: 3, exists: 5, getData: 6, setData: 7 } as const;
+const firstOperation: number = Field.create;
+const lastOperation = 19;
 
 /** Reads one AttachSessionRequest. Throws WireError or InvalidMessage when it is not one. */
 export function readSessionMessage(bytes: Buffer, to: SessionRequests): void {
@@ -104,6 +106,8 @@ function readRequest(bytes: Buffer, start: number, end: number, to: SessionReque
   // The order of fields is up to the client, so the operation is read when all have been seen.
   while (reader.next()) {
     if (reader.field === Field.callId) call = wholeNumber(reader.varint(), "call_id");
+    else if (reader.field < firstOperation || reader.field > lastOperation || reader.wireType !== Wire.bytes)
+      reader.skip();
     else {
       field = reader.field;
       until = reader.length();
@@ -255,13 +259,13 @@ function readCreate(bytes: Buffer, call: number, to: SessionRequests): void {
 }
 
 function readCreateWithAcl(bytes: Buffer, call: number, to: SessionRequests): void {
-  const message = fromBinary(CreateRequestSchema, bytes);
+  const message = decode(CreateRequestSchema, bytes);
   to.acknowledge(toNumber(message.ackedSeq, "acked_seq"));
   to.write(call, createRequest(message), toNumber(message.seq, "seq"));
 }
 
 function readOther(bytes: Buffer, call: number, to: SessionRequests): void {
-  const message: SessionRequest = fromBinary(SessionRequestSchema, bytes);
+  const message: SessionRequest = decode(SessionRequestSchema, bytes);
   const { operation } = message;
   switch (operation.case) {
     case "deleteSubtree":
@@ -309,5 +313,14 @@ function readOther(bytes: Buffer, call: number, to: SessionRequests): void {
       return;
     default:
       throw new InvalidMessage("a request without an operation", "operation");
+  }
+}
+
+/** The generated code tells malformed bytes by errors of several classes; invalid UTF-8 is a TypeError. */
+function decode<Desc extends DescMessage>(schema: Desc, bytes: Uint8Array): MessageShape<Desc> {
+  try {
+    return fromBinary(schema, bytes, { readUnknownFields: false });
+  } catch (error) {
+    throw new WireError("a message is malformed", { cause: error });
   }
 }

@@ -65,8 +65,10 @@ const framesField = 2;
 /** Fields of SessionFrame. */
 const Frame = { response: 2, watch: 3 } as const;
 
-/** A message is closed when it exceeds this; one frame more may still be as large as the largest answer. */
+/** A message is closed when it exceeds this; one frame may still be as large as the largest answer. */
 const messageTarget = 512 * 1024;
+/** What the header and the framing of a message take, at most. */
+const messageOverhead = 128;
 
 export class SessionWriter extends MessageSink implements SessionSink {
   /** Called when there is something to send, once until `take` is called. */
@@ -303,6 +305,9 @@ export class SessionWriter extends MessageSink implements SessionSink {
 
   private frame(frame: SessionFrame["frame"]): void {
     const bytes = toBinary(SessionFrameSchema, create(SessionFrameSchema, { frame }));
+    // A page of children may fill a message of its own. What is written by hand is never that large.
+    const length = this.frames.length + bytes.length + messageOverhead;
+    if (this.frames.length > 0 && length > limits.responseMessage) this.closeMessage();
     writeLength(this.frames, framesField, bytes.length);
     this.frames.raw(bytes);
     this.wrote();

@@ -6,19 +6,23 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { ZnodeSchema, CursorSchema } from "../../gen/ts/zabtree/v1/common_pb.js";
 import { ByteWriter, utf8Length } from "../base/bytes.ts";
 import type { Stat } from "../tree/stat.ts";
-import type { WatchEvent } from "../watches/watch-event.ts";
+import { EventKind, type WatchEvent } from "../watches/watch-event.ts";
 import { statMessage } from "./convert.ts";
 import { statSize, writeLength, writeNumber, writeStat } from "./wire.ts";
 
 let lastEvent: WatchEvent | undefined;
 let lastBytes: Uint8Array = new Uint8Array(0);
 
-/** The WatchEvent message. Not to be changed or kept by the caller beyond copying it. */
+/**
+ * The WatchEvent message. Not to be changed or kept by the caller beyond copying it. An event about children has no
+ * Stat: the row's is that of the child, which the watcher need not be allowed to read.
+ */
 export function encodeWatchEvent(event: WatchEvent): Uint8Array {
   if (event === lastEvent) return lastBytes;
   const { op, path } = event;
   const pathLength = utf8Length(path);
-  const stat = statSize(op.stat);
+  const hasStat = event.kind !== EventKind.childrenChanged;
+  const stat = hasStat ? statSize(op.stat) : 0;
   const data = event.includeData ? op.data : null;
   const writer = new ByteWriter(64 + pathLength + stat + (data?.length ?? 0));
   writeNumber(writer, 1, event.kind);
@@ -26,8 +30,10 @@ export function encodeWatchEvent(event: WatchEvent): Uint8Array {
   writer.string(path);
   writeNumber(writer, 3, event.zxid);
   writeNumber(writer, 4, event.opIndex);
-  writeLength(writer, 5, stat);
-  writeStat(writer, op.stat);
+  if (hasStat) {
+    writeLength(writer, 5, stat);
+    writeStat(writer, op.stat);
+  }
   if (data !== null) {
     writer.byte((6 << 3) | 2);
     writer.lengthPrefixed(data);
