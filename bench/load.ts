@@ -1,23 +1,25 @@
 /**
- * A load generator for session streams: one process, many sessions, a fixed number of requests in flight on each. It
- * encodes and scans messages by hand, so that it costs as little as h2load does for unary calls, but every response is
- * looked at: order, count and errors.
+ * A load generator for session streams: one process, many sessions, a fixed number of requests in flight on each.
  *
- * Prints one line of JSON: what was asked, operations per second, latency percentiles in milliseconds.
+ * Prints one line of JSON: what was asked, operations per second, latency percentiles in milliseconds, and, when it is
+ * told the server's process, what that used meanwhile.
  */
 import { randomBytes } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { credentials, makeClientConstructor, type ClientDuplexStream } from "@grpc/grpc-js";
-import { ByteWriter, utf8Length } from "../src/base/bytes.ts";
-import { connect } from "../src/client/index.ts";
-import { serviceDefinition } from "../src/rpc/service-definition.ts";
-import { lengthSize, numberSize, WireReader, writeLength, writeNumber } from "../src/rpc/wire.ts";
-import { SessionService } from "../gen/ts/zabtree/v1/session_pb.js";
+import { utf8Length, type ByteWriter } from "../src/base/bytes.ts";
+import { connect, type Connection } from "../src/client/index.ts";
+import { lengthSize, numberSize, writeLength, writeNumber } from "../src/rpc/wire.ts";
 import { LatencyHistogram } from "./latency.ts";
+import { bytesWritten, cpuBetween, residentMb, roles, threadTimes } from "./process-times.ts";
+import { openRawSessions, Operation, type RawSession, type Requests } from "./raw-session.ts";
+import { CheckpointWindows } from "./checkpoint-windows.ts";
 
 const { values } = parseArgs({
   options: {
     server: { type: "string", default: "127.0.0.1:4281" },
+    /** Process of the server, to measure what it uses. */
+    pid: { type: "string" },
     /** set, get, create or mixed (half sets, half gets). */
     op: { type: "string", default: "set" },
     sessions: { type: "string", default: "32" },
@@ -26,68 +28,36 @@ const { values } = parseArgs({
     keys: { type: "string", default: "1000" },
     /** Parent of the znodes; created when missing. */
     root: { type: "string", default: "/bench" },
+    /** The znodes exist: they were made by fill.ts, spread over this many parents. */
+    filled: { type: "string", default: "0" },
     warmup: { type: "string", default: "2" },
     seconds: { type: "string", default: "5" },
     /** TCP connections the sessions are spread over. */
     connections: { type: "string", default: "8" },
+    /** Tell latencies while the checkpoint worker runs from those while it does not. Needs --pid. */
+    checkpoint: { type: "boolean", default: false },
   },
 });
 
 const sessionCount = Number(values.sessions);
 const inFlight = Number(values.inflight);
 const keyCount = Number(values.keys);
+const parents = Number(values.filled);
+const pid = values.pid === undefined ? undefined : Number(values.pid);
 const { op, root } = values;
 const data = randomBytes(Number(values.bytes));
 
-type Stream = ClientDuplexStream<Buffer, Buffer>;
-
-const Client = makeClientConstructor(serviceDefinition(SessionService, { raw: new Set(["AttachSession"]) }), "session");
-
-/** Fields of SessionRequest and of the requests inside. */
-const Operation = { create: 2, get: 6, set: 7 } as const;
-
-class LoadSession {
+/** What one session asks for, and how it went. */
+class Load implements Requests {
   readonly latency = new LatencyHistogram();
   completed = 0;
-  private readonly stream: Stream;
-  private readonly sentAt = new Float64Array(4096);
-  private readonly writer = new ByteWriter(16 * 1024);
+  windows: CheckpointWindows | undefined;
   private readonly index: number;
-  private calls = 0;
-  private answered = 0;
-  private seq = 0;
-  private ackedSeq = 0;
-  private readonly isWrite = new Uint8Array(4096);
-  stopping = false;
-  onIdle: () => void = () => undefined;
+  private readonly id: number;
 
-  constructor(stream: Stream, index: number, sessionId: number, secret: Uint8Array) {
-    this.stream = stream;
+  constructor(index: number, id: number) {
     this.index = index;
-    const attach = new ByteWriter();
-    writeNumber(attach, 1, sessionId);
-    writeLength(attach, 2, secret.length);
-    attach.raw(secret);
-    const message = new ByteWriter();
-    writeLength(message, 1, attach.length);
-    message.raw(attach.view());
-    this.write(message);
-    stream.on("data", (bytes: Buffer) => {
-      this.received(bytes);
-    });
-    stream.on("error", (error: Error) => {
-      if (this.stopping) return;
-      console.error(`session ${sessionId}: ${error.message}`);
-      process.exit(1);
-    });
-  }
-
-  private write(message: ByteWriter): void {
-    this.stream.write(Buffer.from(message.copy()));
-  }
-
-  start(): void {
-    this.send(inFlight);
+    this.id = id;
   }
 
   reset(): void {
@@ -95,146 +65,120 @@ class LoadSession {
     this.latency.reset();
   }
 
-  private received(bytes: Buffer): void {
-    const now = performance.now();
-    const reader = new WireReader(bytes);
-    let responses = 0;
-    while (reader.next()) {
-      if (reader.field !== 2) {
-        reader.skip();
-        continue;
-      }
-      const frame = reader.message();
-      frame.next();
-      if (frame.field !== 2) continue;
-      this.response(frame.message(), now);
-      responses++;
-    }
-    if (responses === 0) return;
-    if (!this.stopping) this.send(responses);
-    else if (this.answered === this.calls) this.onIdle();
-  }
-
-  private response(reader: WireReader, now: number): void {
-    reader.next();
-    const call = reader.varint();
-    this.answered++;
-    if (call !== this.answered) throw new Error(`response ${call} came where ${this.answered} was due`);
-    while (reader.next()) {
-      if (reader.field === 3) throw new Error(`refused: ${reader.bytes().toString("latin1")}`);
-      reader.skip();
-    }
-    const slot = call & 4095;
-    if (this.isWrite[slot] === 1) this.ackedSeq++;
+  answered(latencyMs: number): void {
     this.completed++;
-    this.latency.record(now - this.sentAt[slot]!);
+    this.latency.record(latencyMs);
+    this.windows?.record(latencyMs);
   }
 
-  private send(count: number): void {
-    const { writer } = this;
-    writer.reset();
-    if (this.ackedSeq > 0) writeNumber(writer, 2, this.ackedSeq);
-    const now = performance.now();
-    for (let i = 0; i < count; i++) this.encode(now);
-    this.write(writer);
-  }
-
-  private encode(now: number): void {
-    const { writer } = this;
-    const call = ++this.calls;
-    const slot = call & 4095;
-    this.sentAt[slot] = now;
+  next(message: ByteWriter, call: number, seq: number): "read" | "write" {
     const key = (call * 7919 + this.index * 104729) % keyCount;
-    const isSet = op === "set" || (op === "mixed" && call % 2 === 0);
-    const isCreate = op === "create";
-    this.isWrite[slot] = isSet || isCreate ? 1 : 0;
-    const path = isCreate ? `${root}/c${this.index}-${call}` : `${root}/k${key}`;
-    const pathLength = utf8Length(path);
-    const seq = isSet || isCreate ? ++this.seq : 0;
-    const content = lengthSize(pathLength) + (seq > 0 ? lengthSize(data.length) + numberSize(seq) : 0);
-    writeLength(writer, 3, numberSize(call) + lengthSize(content));
-    writeNumber(writer, 1, call);
-    writeLength(writer, isCreate ? Operation.create : isSet ? Operation.set : Operation.get, content);
-    writer.byte((1 << 3) | 2);
-    writer.string(path);
-    if (seq === 0) return;
-    writeLength(writer, 2, data.length);
-    writer.raw(data);
-    writeNumber(writer, 10, seq);
+    if (op === "create") encode(message, call, { operation: Operation.create, path: this.newPath(call), seq });
+    else if (op === "set" || (op === "mixed" && call % 2 === 0)) {
+      encode(message, call, { operation: Operation.set, path: pathOf(key), seq });
+    } else {
+      encode(message, call, { operation: Operation.get, path: pathOf(key), seq: 0 });
+      return "read";
+    }
+    return "write";
+  }
+
+  private newPath(call: number): string {
+    return `${root}/c${this.id}-${call}`;
   }
 }
 
-async function prepareKeys(): Promise<void> {
-  const connection = await connect({ server: values.server });
-  const { tree } = connection;
+function pathOf(key: number): string {
+  return parents === 0 ? `${root}/k${key}` : `${root}/p${key % parents}/k${key}`;
+}
+
+/** Appends one request; a seq makes it a write with data. */
+function encode(message: ByteWriter, call: number, request: { operation: number; path: string; seq: number }): void {
+  const { operation, path, seq } = request;
+  const pathLength = utf8Length(path);
+  const content = lengthSize(pathLength) + (seq > 0 ? lengthSize(data.length) + numberSize(seq) : 0);
+  writeLength(message, 3, numberSize(call) + lengthSize(content));
+  writeNumber(message, 1, call);
+  writeLength(message, operation, content);
+  message.byte((1 << 3) | 2);
+  message.string(path);
+  if (seq === 0) return;
+  writeLength(message, 2, data.length);
+  message.raw(data);
+  writeNumber(message, 10, seq);
+}
+
+async function prepareKeys({ tree }: Connection): Promise<void> {
   await tree.create({ path: root }).catch(ignoreExisting);
   for (let from = 0; from < keyCount; from += 500) {
     const operations = Array.from({ length: Math.min(500, keyCount - from) }, (_, i) => ({
-      operation: { case: "create" as const, value: { path: `${root}/k${from + i}`, data } },
+      operation: { case: "create" as const, value: { path: pathOf(from + i), data } },
     }));
     await tree.multi({ operations }).catch(ignoreExisting);
   }
-  connection.close();
 }
 
 function ignoreExisting(error: unknown): void {
   if ((error as { reason?: string }).reason !== "NODE_EXISTS") throw error;
 }
 
-async function main(): Promise<void> {
-  await prepareKeys();
-  const connection = await connect({ server: values.server });
-  const clients = Array.from(
-    { length: Math.min(sessionCount, Number(values.connections)) },
-    () => new Client(values.server, credentials.createInsecure(), { "grpc.use_local_subchannel_pool": 1 }),
-  );
-  const sessions: LoadSession[] = [];
-  for (let index = 0; index < sessionCount; index++) {
-    const secret = randomBytes(16);
-    const opened = await connection.sessions.openSession({ clientKey: randomBytes(16), secret, timeoutMs: 30_000 });
-    const client = clients[index % clients.length] as unknown as { attachSession(): Stream };
-    sessions.push(new LoadSession(client.attachSession(), index, Number(opened.sessionId), secret));
-  }
-  for (const session of sessions) session.start();
+/** What the server uses while something runs, per operation. */
+function serverUsage(server: number): (seconds: number, operations: number) => object {
+  const threads = threadTimes(server);
+  const written = bytesWritten(server);
+  return (seconds, operations) => {
+    const cpu = cpuBetween(server, threads, threadTimes(server));
+    const microseconds = roles.map((role) => [role, round((cpu[role] * 1000) / operations)]);
+    const total = roles.reduce((sum, role) => sum + cpu[role], 0);
+    return {
+      serverCpu: round(total / 1000 / seconds),
+      serverMicrosPerOp: Object.fromEntries(microseconds) as Record<string, number>,
+      serverMb: Math.round(residentMb(server)),
+      writtenBytesPerOp: Math.round((bytesWritten(server) - written) / operations),
+    };
+  };
+}
+
+function round(value: number): number {
+  return Number(value.toFixed(2));
+}
+
+/** Drives the sessions for the time asked; returns what came of it. */
+async function measure(sessions: readonly RawSession[], loads: readonly Load[]): Promise<object> {
+  for (const session of sessions) session.start(inFlight);
   await sleep(Number(values.warmup) * 1000);
-  for (const session of sessions) session.reset();
+  for (const load of loads) load.reset();
+  const windows = values.checkpoint && pid !== undefined ? new CheckpointWindows(pid) : undefined;
+  for (const load of loads) load.windows = windows;
+  const usage = pid === undefined ? undefined : serverUsage(pid);
   const cpu = process.cpuUsage();
   const from = performance.now();
   await sleep(Number(values.seconds) * 1000);
   const seconds = (performance.now() - from) / 1000;
   const used = process.cpuUsage(cpu);
+  const completed = loads.reduce((sum, load) => sum + load.completed, 0);
+  const server = usage?.(seconds, completed) ?? {};
   const latency = new LatencyHistogram();
-  let completed = 0;
-  for (const session of sessions) {
-    completed += session.completed;
-    latency.add(session.latency);
-  }
-  await Promise.all(
-    sessions.map(
-      (session) =>
-        new Promise<void>((resolve) => {
-          session.onIdle = resolve;
-          session.stopping = true;
-        }),
-    ),
-  );
-  console.log(
-    JSON.stringify({
-      op,
-      sessions: sessionCount,
-      inFlight,
-      bytes: data.length,
-      keys: keyCount,
-      perSecond: Math.round(completed / seconds),
-      ...latency.summary(),
-      clientCpu: Number(((used.user + used.system) / 1e6 / seconds).toFixed(2)),
-    }),
-  );
-  process.exit(0);
+  for (const load of loads) latency.add(load.latency);
+  await Promise.all(sessions.map((session) => session.drain()));
+  return {
+    perSecond: Math.round(completed / seconds),
+    ...latency.summary(),
+    clientCpu: round((used.user + used.system) / 1e6 / seconds),
+    clientMicrosPerOp: round((used.user + used.system) / completed),
+    ...server,
+    ...windows?.summary(),
+  };
 }
 
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-await main();
+const connection = await connect({ server: values.server });
+if (parents === 0) await prepareKeys(connection);
+const loads: Load[] = [];
+const sessions = await openRawSessions(connection, sessionCount, Number(values.connections), (index, id) => {
+  const load = new Load(index, id);
+  loads.push(load);
+  return load;
+});
+const result = await measure(sessions, loads);
+console.log(JSON.stringify({ op, sessions: sessionCount, inFlight, bytes: data.length, keys: keyCount, ...result }));
+process.exit(0);
