@@ -16,6 +16,8 @@ export const limits = {
   pageEntries: 1000,
   /** Entries of one ACL. */
   aclEntries: 64,
+  /** Different ACLs of the whole ensemble. */
+  acls: 100_000,
   /** Id of one ACL entry. */
   aclId: 256,
   /** Identities of one session. */

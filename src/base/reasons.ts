@@ -226,6 +226,12 @@ export const reasonTable = {
     meaning: "The stream holds as many watches as allowed.",
     metadata: ["limit"],
   },
+  TOO_MANY_ACLS: {
+    number: 34,
+    grpc: "RESOURCE_EXHAUSTED",
+    meaning: "The ensemble knows as many different ACLs as allowed. Use one that exists.",
+    metadata: ["limit", "operation"],
+  },
   INTERNAL: {
     number: 33,
     grpc: "INTERNAL",

@@ -50,19 +50,20 @@ it("is shown as 16 hexadecimal digits", () => {
 
 it("every field of a znode shows in its digest", () => {
   const stat: Stat = { ...emptyStat(), czxid: 5, mzxid: 6, pzxid: 7, ctime: 8, mtime: 9, kind: 1 };
-  const base = znodeDigest(1, 2, 3, 4, 5, stat);
+  const base = znodeDigest(1, 2, 3, 4, 5, 6, stat);
   const others = [
-    znodeDigest(99, 2, 3, 4, 5, stat),
-    znodeDigest(1, 99, 3, 4, 5, stat),
-    znodeDigest(1, 2, 99, 4, 5, stat),
-    znodeDigest(1, 2, 3, 99, 5, stat),
-    znodeDigest(1, 2, 3, 4, 99, stat),
+    znodeDigest(99, 2, 3, 4, 5, 6, stat),
+    znodeDigest(1, 99, 3, 4, 5, 6, stat),
+    znodeDigest(1, 2, 99, 4, 5, 6, stat),
+    znodeDigest(1, 2, 3, 99, 5, 6, stat),
+    znodeDigest(1, 2, 3, 4, 99, 6, stat),
+    znodeDigest(1, 2, 3, 4, 5, 99, stat),
   ];
   for (const field of Object.keys(stat) as (keyof Stat)[]) {
     // Covered by the length that tells none from empty.
     if (field === "dataLength") continue;
-    others.push(znodeDigest(1, 2, 3, 4, 5, { ...stat, [field]: 99 }));
-    others.push(znodeDigest(1, 2, 3, 4, 5, { ...stat, [field]: stat[field] + 2 ** 31 }));
+    others.push(znodeDigest(1, 2, 3, 4, 5, 6, { ...stat, [field]: 99 }));
+    others.push(znodeDigest(1, 2, 3, 4, 5, 6, { ...stat, [field]: stat[field] + 2 ** 31 }));
   }
   expect(new Set([base, ...others]).size).toBe(others.length + 1);
 });

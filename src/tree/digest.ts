@@ -11,6 +11,7 @@ export function znodeDigest(
   pathHash: number,
   id: number,
   acl: number,
+  rowZxid: number,
   dataCrc: number,
   dataLength: number,
   stat: Readonly<Stat>,
@@ -25,6 +26,7 @@ export function znodeDigest(
   g = mixNumber(g, stat.owner);
   g = mixNumber(g, stat.sequence);
   g = mixNumber(g, id);
+  g = mixNumber(g, rowZxid);
   g = mix(g, stat.aversion);
   g = mix(g, stat.children);
   g = mix(g, dataLength);

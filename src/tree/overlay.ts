@@ -5,6 +5,7 @@
  * Invariant: an entry lives exactly until the last transaction that touched it is applied.
  */
 import { assert } from "../base/assert.ts";
+import { limits } from "../base/limits.ts";
 import type { ZnodeState } from "./delta.ts";
 import { emptyStat } from "./stat.ts";
 import { rootSlot, type Tree } from "./tree.ts";
@@ -78,10 +79,11 @@ export class Overlay {
     }
   }
 
-  /** The number of an ACL, and its text if transaction `zxid` is the one that adds it. */
-  aclId(entries: string, zxid: number): { id: number; added: string } {
+  /** The number of an ACL, and its text if transaction `zxid` is the one that adds it. Undefined: the table is full. */
+  aclId(entries: string, zxid: number): { id: number; added: string } | undefined {
     const known = this.tree.acls.find(entries) ?? this.newAcls.get(entries)?.id;
     if (known !== undefined) return { id: known, added: "" };
+    if (this.nextAclId > limits.acls) return undefined;
     const id = this.nextAclId++;
     this.newAcls.set(entries, { id, zxid });
     return { id, added: entries };

@@ -6,7 +6,16 @@
 import { crc32 } from "../base/crc32.ts";
 import { limits } from "../base/limits.ts";
 import { refusal, type Refusal } from "../base/reasons.ts";
-import { formatAcl, isGranted, normalizeAcl, openAclId, parseAcl, Permissions, type Identity } from "./acl.ts";
+import {
+  formatAcl,
+  isGranted,
+  normalizeAcl,
+  openAclId,
+  parseAcl,
+  Permissions,
+  type Acl,
+  type Identity,
+} from "./acl.ts";
 import {
   addChildTo,
   createdStat,
@@ -104,12 +113,21 @@ export class Preparer {
 
   private multi(request: MultiRequest, caller: Caller, stamp: TxnStamp): Prepared {
     const ops: TxnOp[] = [];
+    let bytes = 0;
     this.overlay.begin();
     for (const [index, operation] of request.operations.entries()) {
       const op = this.operation(operation, caller, stamp);
       if ("reason" in op) {
         this.overlay.rollBack(stamp.zxid);
         return { ...op, metadata: { ...op.metadata, operation: String(index) } };
+      }
+      bytes += encodedSizeMax(op);
+      if (bytes > limits.transaction) {
+        this.overlay.rollBack(stamp.zxid);
+        return refusal("REQUEST_TOO_LARGE", "the ACLs of this multi exceed one transaction", {
+          field: "acl",
+          limit: String(limits.transaction),
+        });
       }
       ops.push(op);
     }
@@ -188,9 +206,16 @@ export class Preparer {
       if (!owned) return { id: openAclId, added: "" };
       acl = [{ permissions: Permissions.all, scheme: "auth", id: "" }];
     }
+    return this.aclNumber(acl, request.path, caller, zxid);
+  }
+
+  /** The number of an ACL, and its text where this transaction adds it to the table. */
+  private aclNumber(acl: Acl, path: string, caller: Caller, zxid: number): { id: number; added: string } | Refusal {
     const normalized = normalizeAcl(acl, caller.identities);
-    if (typeof normalized === "string") return refusal("INVALID_ACL", normalized, { path: request.path });
-    return this.overlay.aclId(formatAcl(normalized), zxid);
+    if (typeof normalized === "string") return refusal("INVALID_ACL", normalized, { path });
+    const number = this.overlay.aclId(formatAcl(normalized), zxid);
+    if (number !== undefined) return number;
+    return refusal("TOO_MANY_ACLS", `there are ${limits.acls} different ACLs already`, { limit: String(limits.acls) });
   }
 
   private delete(request: DeleteRequest, caller: Caller, stamp: TxnStamp): TxnOp | Refusal {
@@ -285,9 +310,8 @@ export class Preparer {
     if (state === undefined) return noNode(path);
     if (!this.allows(state, Permissions.admin, caller)) return noAuth(path);
     if (version !== null && version !== state.stat.aversion) return badVersion(path, version, state.stat.aversion);
-    const normalized = normalizeAcl(request.acl, caller.identities);
-    if (typeof normalized === "string") throw new Error(`an ACL was not checked before: ${normalized}`);
-    const acl = this.overlay.aclId(formatAcl(normalized), stamp.zxid);
+    const acl = this.aclNumber(request.acl, path, caller, stamp.zxid);
+    if ("reason" in acl) return acl;
     const prevZxid = state.rowZxid;
     setAclOf(state, stamp.zxid, acl.id);
     this.overlay.put(path, state, stamp.zxid);
@@ -314,6 +338,11 @@ export class Preparer {
     if (state.acl < acls.nextId) return acls.allows(state.acl, needed, caller.identities);
     return isGranted(parseAcl(this.overlay.aclText(state.acl))!, needed, caller.identities);
   }
+}
+
+/** At least the size of an operation in its encoding, whose numbers take 400 bytes at most. */
+function encodedSizeMax(op: TxnOp): number {
+  return 400 + 3 * (op.path.length + op.newAcl.length) + (op.data?.length ?? 0);
 }
 
 /** An operation with everything empty but these. */

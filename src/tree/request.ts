@@ -153,7 +153,10 @@ function aclProblem(path: string, acl: Acl, identities: readonly Identity[]): Re
   return typeof normalized === "string" ? refusal("INVALID_ACL", normalized, { path }) : undefined;
 }
 
-/** Two 32-bit hashes of everything a request says, as a number of 53 bits: other content gets another fingerprint. */
+/**
+ * A hash of everything a request says, as a number of 53 bits. It tells other content under a used seq, which is a
+ * mistake of the client; between requests on one path it is worth 32 bits, and nothing against an attacker.
+ */
 export function fingerprint(request: WriteRequest): number {
   let h = 0x2545f491;
   if (request.kind === "multi") {

@@ -406,6 +406,7 @@ export class Tree implements Names {
       this.table.narrow(slot, Narrow.pathHash),
       this.id(slot),
       this.acl(slot),
+      this.rowZxid(slot),
       this.table.narrow(slot, Narrow.dataCrc),
       this.dataLength(slot),
       this.readStat(slot, this.scratch),

@@ -49,7 +49,7 @@ export class ZnodeChunkPacker {
     const { stat, data } = row;
     const { wide, narrow } = this;
     const dataLength = data === null ? -1 : data.length;
-    const digest = znodeDigest(pathHash, row.id, row.acl, row.dataCrc, dataLength, stat);
+    const digest = znodeDigest(pathHash, row.id, row.acl, row.rowZxid, row.dataCrc, dataLength, stat);
     const w = slot << 4;
     wide[w + Wide.czxid] = stat.czxid;
     wide[w + Wide.mzxid] = stat.mzxid;

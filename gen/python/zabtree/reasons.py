@@ -96,5 +96,8 @@ SHUTTING_DOWN = "SHUTTING_DOWN"
 TOO_MANY_WATCHES = "TOO_MANY_WATCHES"
 """The stream holds as many watches as allowed. (RESOURCE_EXHAUSTED; metadata: limit)"""
 
+TOO_MANY_ACLS = "TOO_MANY_ACLS"
+"""The ensemble knows as many different ACLs as allowed. Use one that exists. (RESOURCE_EXHAUSTED; metadata: limit, operation)"""
+
 INTERNAL = "INTERNAL"
 """A fault of the server. Whether a write happened is told by GetOutcome. (INTERNAL)"""
