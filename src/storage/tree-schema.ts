@@ -173,7 +173,7 @@ function writeInitialTree(db: Connection): void {
     const name = tree.name(slot);
     const parent = slot === rootSlot ? 0 : tree.id(tree.parent(slot));
     const pathHash = slot === rootSlot ? 0 : hashPath(path, path.length);
-    const digest = znodeDigest(pathHash, id, acl, 0, -1, stat);
+    const digest = znodeDigest(pathHash, id, acl, 0, 0, -1, stat);
     insert.run(
       ...[id, parent, name, null, 0, acl, 0, 0, 0, 0, 0, 0, 0, 0, 0, stat.sequence, stat.children, stat.kind],
       ...[pathHash, znodeChecksum(digest, parent, name, 0)],
