@@ -86,7 +86,7 @@ export class WatchFeeds {
   /** Feeds that wait for a scan, in a table of their own that scans are matched against. */
   private readonly resuming = new Set<Feed>();
   private readonly resumingTable = new WatchTable();
-  private scan: { readonly ticket: number } | undefined;
+  private scan: { readonly ticket: number; readonly after: number } | undefined;
   private tickets = 0;
   private lastProgress = 0;
   private readonly stat = emptyStat();
@@ -262,7 +262,8 @@ export class WatchFeeds {
     const { watch } = feed;
     watch.admits = (_path, zxid, op) => {
       const { state } = feed;
-      return state.kind === "resuming" && (zxid > state.zxid || (zxid === state.zxid && op > state.op));
+      if (state.kind !== "resuming" || !this.scanServes(state)) return false;
+      return zxid > state.zxid || (zxid === state.zxid && op > state.op);
     };
     this.resuming.add(feed);
     this.resumingTable.add(watch);
@@ -294,21 +295,25 @@ export class WatchFeeds {
     let after = Infinity;
     for (const { state } of this.resuming) {
       assert(state.kind === "resuming", "a feed that is scanned for does not resume");
-      // A cursor may stand inside a transaction: then its own is read again.
-      after = Math.min(after, state.op === wholeTxn ? state.zxid : Math.max(0, state.zxid - 1));
+      after = Math.min(after, lastWhole(state));
     }
-    this.scan = { ticket: ++this.tickets };
+    this.scan = { ticket: ++this.tickets, after };
     this.history.readAfter(this.scan.ticket, after, this.host.appliedZxid, scanBytes);
   }
 
   /** Whether this ticket belongs to a scan; then its result is taken. */
   historyRead(ticket: number, result: HistoryResult): boolean {
     if (this.scan?.ticket !== ticket) return false;
-    this.scan = undefined;
     if (result.kind === "truncated") this.endTruncated(result.oldestZxid);
     else this.scanned(result.txns);
+    this.scan = undefined;
     this.startScan();
     return true;
+  }
+
+  /** Whether the scan began early enough for a cursor: a feed with an older one may have joined while it ran. */
+  private scanServes(cursor: { zxid: number; op: number }): boolean {
+    return this.scan !== undefined && this.scan.after <= lastWhole(cursor);
   }
 
   private endTruncated(oldestZxid: number): void {
@@ -333,7 +338,7 @@ export class WatchFeeds {
     for (const feed of [...this.resuming]) {
       const { watch, state } = feed;
       assert(state.kind === "resuming", "a feed that is scanned for does not resume");
-      if (last.zxid >= state.zxid) {
+      if (last.zxid >= state.zxid && this.scanServes(state)) {
         // Noted as whole: the ring may begin right behind it and not know how many rows it had.
         state.zxid = last.zxid;
         state.op = wholeTxn;
@@ -346,6 +351,11 @@ export class WatchFeeds {
       else this.finishFromRing(feed);
     }
   }
+}
+
+/** The last transaction that lies whole before a cursor: one that it stands inside is read again. */
+function lastWhole(cursor: { readonly zxid: number; readonly op: number }): number {
+  return cursor.op === wholeTxn ? cursor.zxid : Math.max(0, cursor.zxid - 1);
 }
 
 function unexpected(): void {

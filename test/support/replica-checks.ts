@@ -157,12 +157,13 @@ export function eventsBeforeAnswers(
 export interface NumberedCall {
   readonly session: number;
   readonly seq: number;
-  readonly path: string;
+  /** Undefined for a multi. */
+  readonly path: string | undefined;
   readonly answers: readonly Answer[];
 }
 
 /** Refusals for now: they say nothing about the outcome. */
-const forNow: ReadonlySet<string> = new Set([
+export const forNow: ReadonlySet<string> = new Set([
   "NO_LEADER",
   "OVERLOADED",
   "DISK_LOW",
@@ -186,7 +187,7 @@ export function happenedOnce(calls: readonly NumberedCall[], txns: readonly Txn[
       if (final.length > 0) faults.push(`${name} was answered and is not in the log`);
       continue;
     }
-    if (row.ops[0]!.path !== path) faults.push(`${name} is another request: ${row.ops[0]!.path}`);
+    if (path !== undefined && row.ops[0]!.path !== path) faults.push(`${name} is another request: ${row.ops[0]!.path}`);
     const rejected = row.ops[0]!.kind === OpKind.rejected;
     for (const answer of final) {
       if (answer.zxid !== row.zxid) faults.push(`${name} is ${row.zxid} and was answered as ${answer.zxid}`);
@@ -201,6 +202,48 @@ export function happenedOnce(calls: readonly NumberedCall[], txns: readonly Txn[
     const all = txns.filter((txn) => txn.session === session);
     const end = all.findIndex((txn) => txn.ops[0]!.kind === OpKind.closeSession);
     if (end >= 0 && end !== all.length - 1) faults.push(`session ${session} did something after its end`);
+  }
+  return faults;
+}
+
+// ---- reads
+
+/** A read that was sent on a stream. */
+export interface SentRead {
+  readonly call: number;
+  readonly path: string;
+}
+
+/**
+ * One stream: each read shows the tree exactly as of the transaction it names, and none earlier than what the stream was
+ * told before.
+ */
+export function readsAreExact(sent: readonly SentRead[], entries: readonly Entry[], txns: readonly Txn[]): string[] {
+  const faults: string[] = [];
+  const paths = new Map(sent.map(({ call, path }) => [call, path]));
+  let seen = 0;
+  for (const entry of entries) {
+    if (entry.kind === "event") seen = Math.max(seen, entry.zxid);
+    if (entry.kind !== "answer") continue;
+    if (entry.what === "committed") seen = Math.max(seen, entry.zxid);
+    const path = paths.get(entry.call);
+    if (path === undefined || (entry.reason !== "" && entry.reason !== "NO_NODE")) continue;
+    if (entry.zxid < seen) faults.push(`read ${entry.call} is of ${entry.zxid}, but ${seen} was told before`);
+    seen = Math.max(seen, entry.zxid);
+    const model = modelAt(txns, { zxid: entry.zxid, op: Infinity }, { scope: "subtree", path });
+    const znode = model.get(path);
+    const absent = entry.reason === "NO_NODE" || (entry.what === "exists" && entry.stat === null);
+    if (absent !== (znode === undefined)) faults.push(`read ${entry.call} of ${path} is wrong about its existence`);
+    if (absent || znode === undefined) continue;
+    if (entry.stat?.mzxid !== znode.mzxid) faults.push(`read ${entry.call} of ${path} is not as of ${entry.zxid}`);
+    if (entry.what === "data" && !sameData(entry.data ?? null, znode.data))
+      faults.push(`read ${entry.call}: other data`);
+    if (entry.what === "children") {
+      const below = path === "/" ? "/" : `${path}/`;
+      const names = [...model.keys()].filter((other) => other !== path && covers("children", path, other));
+      const expected = names.map((other) => other.slice(below.length)).sort();
+      if (entry.names!.join() !== expected.join()) faults.push(`read ${entry.call}: other children`);
+    }
   }
   return faults;
 }

@@ -423,6 +423,7 @@ export class World {
   monotonicMs = 5000;
   wallMs = 1_700_000_000_000;
   readonly options: { -readonly [K in keyof WorldOptions]: WorldOptions[K] };
+  private toldWrite = 0;
   private calls = 0;
   private names = 0;
 
@@ -502,6 +503,7 @@ export class World {
   /** Tells the replica what is durable by now. */
   tell(): void {
     if (this.log.durableWrite === 0) return;
+    this.toldWrite = this.log.durableWrite;
     this.trace.push({ kind: "told", zxid: this.log.txns.length });
     this.replica.persisted(this.log.durableWrite);
   }
@@ -526,7 +528,7 @@ export class World {
   settle(): void {
     for (;;) {
       this.replica.flush();
-      if (this.log.waiting.length > 0) this.persist();
+      if (this.log.waiting.length > 0 || this.log.durableWrite > this.toldWrite) this.persist();
       else if (!this.answerHistory()) return;
     }
   }
@@ -547,6 +549,7 @@ export class World {
   crash(): void {
     this.trace.push({ kind: "crash" });
     this.log.crash();
+    this.toldWrite = 0;
     this.history.asked.length = 0;
     this.start();
   }
