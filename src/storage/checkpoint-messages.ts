@@ -1,6 +1,8 @@
 /** What the checkpoint's two threads say to each other. */
 
-/** When and how fast the checkpoint follows the log. */
+import type { Retention } from "./retention.ts";
+
+/** When the checkpoint follows the log. */
 export interface CheckpointPace {
   /** Fold when this many transactions behind, or when anything is this old. */
   readonly behindTransactions: number;
@@ -12,6 +14,7 @@ export const defaultPace: CheckpointPace = { behindTransactions: 50_000, behindM
 export interface CheckpointWorkerData {
   readonly dataDir: string;
   readonly pace: CheckpointPace;
+  readonly retention: Retention;
 }
 
 export interface ToCheckpointWorker {
@@ -23,4 +26,8 @@ export interface ToCheckpointWorker {
 export type FromCheckpointWorker =
   /** tree.db is durably as of this transaction. */
   | { readonly kind: "folded"; readonly zxid: number }
+  /** The log may be purged up to this transaction. */
+  | { readonly kind: "purgeable"; readonly upTo: number }
+  /** Rows of the log that recovery does not need, or the checkpoint, are damaged. */
+  | { readonly kind: "damaged"; readonly message: string }
   | { readonly kind: "failed"; readonly code: string; readonly message: string };

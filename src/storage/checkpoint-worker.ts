@@ -3,6 +3,7 @@
  * milliseconds with pauses between them, at low priority, and lets changes gather first, because a znode that changed
  * often costs no more than one that changed once.
  */
+import { statSync } from "node:fs";
 import { setPriority } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
@@ -12,7 +13,10 @@ import type { CheckpointWorkerData, FromCheckpointWorker, ToCheckpointWorker } f
 import { openForReading, openForWriting, type Connection, type Statement } from "./database.ts";
 import { Fold } from "./fold.ts";
 import { logFile } from "./log-schema.ts";
-import { asStorageError } from "./storage-error.ts";
+import { purgeable } from "./retention.ts";
+import { Scrub } from "./scrub.ts";
+import { asStorageError, StorageError } from "./storage-error.ts";
+import { TreeCopy } from "./tree-copy.ts";
 import { treeFile } from "./tree-schema.ts";
 
 /** How often the commit point is looked at. */
@@ -22,29 +26,45 @@ const rowsPerScan = 4000;
 const znodesPerWrite = 1000;
 /** tree.db's WAL is copied into the file after this many znodes were written to it. */
 const znodesPerWalCheckpoint = 8000;
+/** Beyond this the log's WAL cannot start over because somebody always reads it: long pauses let it. */
+const largeWalBytes = 64 * 1024 * 1024;
+const largeWalPauseMs = 500;
+/** Between two rounds of the scrub. */
+const scrubRestMs = 3600_000;
+/** After each mebibyte of a copy. */
+const copyPauseMs = 10;
 
 assert(parentPort !== null, "the checkpoint worker is a worker thread");
 const port = parentPort;
-const { dataDir, pace } = workerData as CheckpointWorkerData;
+const { dataDir, pace, retention } = workerData as CheckpointWorkerData;
 
 class Checkpoint {
   private readonly log: Connection;
-  private readonly tree: Connection;
-  private readonly fold: Fold;
   private readonly committed: Statement;
   private readonly rowAhead: Statement;
+  private readonly copy = new TreeCopy(dataDir);
+  private readonly scrub: Scrub;
+  private tree: Connection;
+  private fold: Fold;
   private unchecked = 0;
   private caughtUpAt = performance.now();
+  private retentionLookedAt = 0;
+  private scrubRestsUntil = 0;
   closing: ToCheckpointWorker | undefined;
 
   constructor() {
     this.log = openForReading(join(dataDir, "log.db"), logFile, { cacheKiB: 2048 });
-    this.tree = openForWriting(join(dataDir, "tree.db"), treeFile, { cacheKiB: 8192 });
-    this.fold = new Fold(this.log, this.tree);
     this.committed = this.log.prepare("SELECT committed_zxid FROM state").pluck();
     this.rowAhead = this.log
       .prepare(`SELECT zxid FROM proposal WHERE zxid > ? ORDER BY zxid, op LIMIT 1 OFFSET ${rowsPerScan}`)
       .pluck();
+    this.scrub = new Scrub(this.log);
+    this.tree = this.openTree();
+    this.fold = new Fold(this.log, this.tree);
+  }
+
+  private openTree(): Connection {
+    return openForWriting(join(dataDir, "tree.db"), treeFile, { cacheKiB: 8192 });
   }
 
   async run(): Promise<void> {
@@ -56,8 +76,10 @@ class Checkpoint {
       if (behind === 0) this.caughtUpAt = now;
       else if (behind >= pace.behindTransactions || now - this.caughtUpAt >= pace.behindMs) {
         await this.foldTo(target);
+        await this.purgeIfTooMuch();
         continue;
       }
+      this.scrubStep();
       await pause(pollMs);
     }
     this.close(this.closing.fold);
@@ -66,30 +88,78 @@ class Checkpoint {
   private async foldTo(target: number): Promise<void> {
     while (this.fold.zxid < target && this.closing === undefined) {
       const start = performance.now();
-      const wrote = this.step(target);
-      if (wrote && this.unchecked >= znodesPerWalCheckpoint) this.copyWal();
-      await pause(performance.now() - start);
+      this.step(target);
+      if (this.unchecked >= znodesPerWalCheckpoint) this.copyWal();
+      await this.yieldTo(performance.now() - start);
     }
     this.caughtUpAt = performance.now();
   }
 
-  /** Scans a little; writes once there is enough to write, or all is scanned. Returns whether it wrote. */
-  private step(target: number): boolean {
+  /** Lets others work for as long as this did; longer when the log's WAL waits for a moment without readers. */
+  private async yieldTo(workedMs: number): Promise<void> {
+    const wal = statSync(join(dataDir, "log.db-wal"), { throwIfNoEntry: false })?.size ?? 0;
+    await pause(wal > largeWalBytes ? largeWalPauseMs : workedMs);
+  }
+
+  /** Scans a little; writes once there is enough to write, or all is scanned. */
+  private step(target: number): void {
     const { fold } = this;
     const ahead = this.rowAhead.get(fold.scanned) as number | undefined;
     // The transaction `ahead` belongs to may be only half within reach.
     const upTo = ahead === undefined ? target : Math.min(target, Math.max(fold.scanned + 1, ahead - 1));
     if (upTo > fold.scanned) fold.scan(upTo);
-    if (fold.scanned < target && fold.pending < znodesPerWrite) return false;
+    if (fold.scanned < target && fold.pending < znodesPerWrite) return;
     this.unchecked += fold.pending + 1;
     fold.write();
     say({ kind: "folded", zxid: fold.zxid });
-    return true;
   }
 
   private copyWal(): void {
     this.unchecked = 0;
     this.tree.pragma("wal_checkpoint(PASSIVE)");
+  }
+
+  private scrubStep(): void {
+    if (performance.now() < this.scrubRestsUntil) return;
+    try {
+      if (this.scrub.step()) this.scrubRestsUntil = performance.now() + scrubRestMs;
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      this.scrub.skip();
+      say({ kind: "damaged", message: error.message });
+    }
+  }
+
+  /** Rows go only when tree.db is synced and an older verified copy exists; the log is kept from that copy on. */
+  private async purgeIfTooMuch(): Promise<void> {
+    const now = performance.now();
+    if (this.retentionLookedAt > 0 && now - this.retentionLookedAt < pace.behindMs) return;
+    this.retentionLookedAt = now;
+    const last = Math.min(purgeable(this.log, retention, Date.now()), this.fold.zxid);
+    if (last === 0) return;
+    if (this.copy.zxid < last && !(await this.copyTree())) return;
+    say({ kind: "purgeable", upTo: last });
+  }
+
+  /** Returns whether a new verified copy is in place. */
+  private async copyTree(): Promise<boolean> {
+    this.tree.pragma("wal_checkpoint(TRUNCATE)");
+    this.tree.close();
+    try {
+      for (const _ of this.copy.make()) {
+        if (this.closing !== undefined) return false;
+        await pause(copyPauseMs);
+      }
+      return true;
+    } catch (error) {
+      // Without a sound checkpoint nothing is purged; a restart will use what is there.
+      if (!(error instanceof StorageError) || error.code !== "CORRUPT") throw error;
+      say({ kind: "damaged", message: error.message });
+      return false;
+    } finally {
+      this.tree = this.openTree();
+      this.fold = new Fold(this.log, this.tree);
+    }
   }
 
   private close(fold: boolean): void {

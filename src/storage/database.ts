@@ -31,9 +31,16 @@ export function makeDirectory(dir: string): void {
   chmodSync(dir, 0o700);
 }
 
-/** Makes a file that others cannot read; SQLite gives its -wal and -shm the same mode. */
+/**
+ * Makes a file that others cannot read, if there is none; SQLite gives its -wal and -shm the same mode. An existing file
+ * is not even opened: closing a descriptor drops every POSIX lock the process has on the file, SQLite's included.
+ */
 export function touchPrivate(path: string): void {
-  closeSync(openSync(path, "a", 0o600));
+  try {
+    closeSync(openSync(path, "wx", 0o600));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  }
 }
 
 /** Opens a file of this kind for writing, creating it when it is missing or empty. */
@@ -52,6 +59,16 @@ export function openForWriting(path: string, kind: FileKind, options: OpenOption
 /** Opens a file of this kind for reading; it never checkpoints. */
 export function openForReading(path: string, kind: FileKind, options: OpenOptions = {}): Connection {
   return open(path, kind, { ...options, readonly: true }, () => {});
+}
+
+/** Makes a closed file one that is read without a WAL beside it. */
+export function leaveWal(path: string): void {
+  const db = new Database(path);
+  try {
+    setAndCheck(db, "journal_mode", "delete");
+  } finally {
+    db.close();
+  }
 }
 
 function open(path: string, kind: FileKind, options: OpenOptions, prepare: (db: Connection) => void): Connection {

@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { statSync } from "node:fs";
 import { join } from "node:path";
@@ -24,14 +24,14 @@ async function openInChild(): Promise<ReturnType<typeof spawn>> {
   const child = spawn(process.execPath, ["--input-type=module", "-e", openAndWait, dir.path], {
     stdio: ["ignore", "pipe", "inherit"],
   });
-  await once(child.stdout!, "data");
+  await once(child.stdout, "data");
   return child;
 }
 
 test("a second process is refused by name, and let in when the first was killed", async () => {
   const child = await openInChild();
   await expect(StorageFixture.open(dir.path)).rejects.toThrow(
-    `data directory ${dir.path} is in use by another zabtree server (pid ${child.pid!})`,
+    `data directory ${dir.path} is in use by another zabtree server (pid ${String(child.pid)})`,
   );
   const ended = once(child, "exit");
   child.kill("SIGKILL");
@@ -45,9 +45,13 @@ test("a second server in the same process is refused, and the first keeps its lo
   for (let i = 0; i < 2; i++) {
     await expect(StorageFixture.open(dir.path)).rejects.toThrow(`(pid ${process.pid})`);
   }
-  const lock = new Database(join(dir.path, "lock.db"), { timeout: 0 });
-  expect(() => lock.exec("BEGIN IMMEDIATE")).toThrow("database is locked");
-  lock.close();
+  // Only another process can tell whether the kernel still has the lock.
+  const check = `
+    const { DirectoryLock } = await import(${JSON.stringify(new URL("directory-lock.ts", import.meta.url).href)});
+    new DirectoryLock(process.argv[1]);
+  `;
+  const { stderr } = spawnSync(process.execPath, ["--input-type=module", "-e", check, dir.path], { encoding: "utf8" });
+  expect(stderr).toContain(`is in use by another zabtree server (pid ${process.pid})`);
   await first.storage.close();
 });
 

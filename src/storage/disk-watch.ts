@@ -19,7 +19,12 @@ export class DiskWatch {
     this.dataDir = dataDir;
     this.current = this.measure();
     this.timer = setInterval(() => {
-      this.current = this.measure();
+      try {
+        this.current = this.measure();
+      } catch {
+        // A disk that cannot be asked is one that should not be filled further.
+        this.current = { ...this.current, freeBytes: 0 };
+      }
     }, intervalMs);
     this.timer.unref();
   }

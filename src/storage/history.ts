@@ -57,7 +57,7 @@ export class HistoryReader implements HistoryPort {
         this.events.onHistory(message.ticket, { kind: "read", txns: decodeAll(message.bytes) });
         return;
       case "truncated":
-        this.events.onHistory(message.ticket, message);
+        this.events.onHistory(message.ticket, { kind: "truncated", oldestZxid: message.oldestZxid });
         return;
       case "damaged":
         this.events.onDamage(new StorageError("CORRUPT", message.message));

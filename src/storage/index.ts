@@ -13,6 +13,7 @@ import { DirectoryLock } from "./directory-lock.ts";
 import { DiskWatch, type DiskUse } from "./disk-watch.ts";
 import { HistoryReader } from "./history.ts";
 import { LogWriter } from "./log-port.ts";
+import { defaultRetention, type Retention } from "./retention.ts";
 import { recover } from "./recovery.ts";
 import { asStorageError, type StorageError } from "./storage-error.ts";
 
@@ -25,6 +26,8 @@ export interface StorageOptions {
   readonly acceptLoss?: boolean;
   /** When the checkpoint follows the log; false for never. */
   readonly checkpoint?: CheckpointPace | false;
+  /** How much of the log is kept. */
+  readonly retention?: Retention;
   /** A worker failed, above all the writer of the log: the process must end, at once. */
   onFailure(error: StorageError): void;
   /** This durable step, and every one before it, is on stable storage. */
@@ -70,7 +73,16 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
     await writer.open(dataDir);
     const pace = options.checkpoint ?? defaultPace;
     const checkpointer =
-      pace === false ? undefined : new Checkpointer({ dataDir, pace }, (error) => options.onFailure(error));
+      pace === false
+        ? undefined
+        : new Checkpointer(
+            { dataDir, pace, retention: options.retention ?? defaultRetention },
+            {
+              onPurgeable: (upTo) => writer.purge(upTo),
+              onDamage: (error) => options.onDamage?.(error),
+              onFailure: (error) => options.onFailure(error),
+            },
+          );
     const history = new HistoryReader(dataDir, {
       onHistory: (ticket, result) => options.onHistory(ticket, result),
       onFailure: (error) => options.onFailure(error),
@@ -81,7 +93,7 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
       recovered,
       log: writer,
       history,
-      stats: () => ({ ...disk.current, oldestZxid: 1, checkpointZxid: checkpointer?.zxid ?? 0 }),
+      stats: () => ({ ...disk.current, oldestZxid: writer.oldestZxid, checkpointZxid: checkpointer?.zxid ?? 0 }),
       async close(committed) {
         disk.stop();
         await writer.drain(committed);

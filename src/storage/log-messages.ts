@@ -11,10 +11,13 @@ export type LogStep =
 export type ToLogWorker =
   | { readonly kind: "open"; readonly dataDir: string }
   | { readonly kind: "steps"; readonly steps: readonly LogStep[] }
+  /** Remove the oldest transactions up to this one, at leisure. */
+  | { readonly kind: "purge"; readonly upTo: number }
   | { readonly kind: "close" };
 
 export type FromLogWorker =
-  | { readonly kind: "opened" }
+  | { readonly kind: "opened"; readonly oldestZxid: number }
+  | { readonly kind: "purged"; readonly oldestZxid: number }
   /** This step and all before it are on stable storage. */
   | { readonly kind: "persisted"; readonly write: number }
   | { readonly kind: "failed"; readonly code: string; readonly message: string }

@@ -21,6 +21,8 @@ export interface LogEvents {
 }
 
 export class LogWriter implements LogPort {
+  /** The oldest transaction in the log. */
+  oldestZxid = 1;
   private readonly worker: Worker;
   private readonly events: LogEvents;
   private gathered: LogStep[] = [];
@@ -71,6 +73,11 @@ export class LogWriter implements LogPort {
 
   commit(write: number, point: LogPosition): void {
     this.enqueue({ kind: "commit", write, point });
+  }
+
+  /** Removes the oldest transactions up to `upTo`, in small steps between the batches. */
+  purge(upTo: number): void {
+    this.post({ kind: "purge", upTo });
   }
 
   /** Takes no more steps; resolves when all are durable, and the commit point with them, or the log has failed. */
@@ -137,7 +144,11 @@ export class LogWriter implements LogPort {
         }
         this.checkDrained();
         return;
+      case "purged":
+        this.oldestZxid = message.oldestZxid;
+        return;
       case "opened":
+        this.oldestZxid = message.oldestZxid;
         this.opened?.resolve();
         this.opened = undefined;
         return;

@@ -9,6 +9,7 @@ import { OpKind, type Txn } from "../tree/txn.ts";
 import type { AppendStep, EpochStep, LogPosition } from "../zab/durable-log.ts";
 import type { Connection, Statement } from "./database.ts";
 import { LogChain, type ChainPoint } from "./log-chain.ts";
+import { chainPointAt } from "./log-scan.ts";
 import { refreshView } from "./log-schema.ts";
 import { insertRow, proposalInsert, type InsertRow } from "./proposal-rows.ts";
 import { StorageError } from "./storage-error.ts";
@@ -47,7 +48,8 @@ export function readLastPoint(db: Connection, state: LogState): ChainPoint {
 
 export class LogStore {
   private readonly db: Connection;
-  private readonly chain: LogChain;
+  private chain: LogChain;
+  private logStart: number;
   private readonly insert: InsertRow;
   private readonly addAcl: Statement;
   private readonly setCommitted: Statement;
@@ -64,6 +66,7 @@ export class LogStore {
     refreshView(db);
     const state = readLogState(db);
     this.chain = new LogChain(readLastPoint(db, state));
+    this.logStart = state.log_start;
     this.acceptedEpoch = state.accepted_epoch;
     this.currentEpoch = state.current_epoch;
     this.committed = { zxid: state.committed_zxid, epoch: state.committed_epoch };
@@ -156,6 +159,39 @@ export class LogStore {
     if (point.zxid === this.committed.zxid && point.epoch <= this.committed.epoch) return;
     this.committed = point;
     this.committedMoved = true;
+  }
+
+  /** The oldest transaction in the log. */
+  get oldestZxid(): number {
+    return this.logStart;
+  }
+
+  /** Removes the oldest transactions up to `upTo`, in a batch. What remains is verified from the new start. */
+  purge(upTo: number): void {
+    if (upTo < this.logStart) return;
+    if (upTo >= this.committed.zxid) throw new StorageError("CORRUPT", "the log is not purged up to its commit point");
+    const { epoch, crc } = chainPointAt(this.db, readLogState(this.db), upTo);
+    this.db.prepare("DELETE FROM proposal WHERE zxid <= ?").run(upTo);
+    this.db.prepare("UPDATE state SET log_start = ?, log_start_epoch = ?, log_start_crc = ?").run(upTo + 1, epoch, crc);
+    this.logStart = upTo + 1;
+  }
+
+  /**
+   * Cuts off everything after `zxid`, in a batch: a leader's history does not have it. Never what is committed. The
+   * watermark must be below the cut, durably, before this.
+   */
+  truncate(zxid: number): void {
+    if (zxid < this.committed.zxid) {
+      throw new StorageError(
+        "CORRUPT",
+        `a truncation to ${zxid} would cut committed transaction ${this.committed.zxid}`,
+      );
+    }
+    const point = chainPointAt(this.db, readLogState(this.db), zxid);
+    this.db.prepare("DELETE FROM proposal WHERE zxid > ?").run(zxid);
+    this.db.prepare("DELETE FROM acl WHERE zxid > ?").run(zxid);
+    this.db.prepare("DELETE FROM epoch WHERE last_zxid > ?").run(zxid);
+    this.chain = new LogChain(point);
   }
 
   close(): void {

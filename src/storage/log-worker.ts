@@ -21,16 +21,21 @@ const watermarkMs = 100;
 const checkpointBytes = 16 * 1024 * 1024;
 /** What a commit writes apart from the transactions themselves: the last page again, the state, the root. */
 const commitOverheadBytes = 4 * 4096;
+/** Transactions removed in one step of a purge, and the pause after it: twice as fast as any log grows. */
+const purgeTransactions = 1000;
+const purgePauseMs = 5;
 
 assert(parentPort !== null, "the log worker is a worker thread");
 const port = parentPort;
 
 class LogWorker {
   private readonly db: Connection;
-  private readonly store: LogStore;
+  readonly store: LogStore;
   private readonly watermark: Watermark;
   private watermarkTimer: NodeJS.Timeout | undefined;
   private walBytes = 0;
+  private purgeTo = 0;
+  private purgeTimer: NodeJS.Timeout | undefined;
 
   constructor(dataDir: string) {
     this.db = openForWriting(join(dataDir, "log.db"), logFile, { cacheKiB: 8192 });
@@ -44,7 +49,7 @@ class LogWorker {
     this.store.commitBatch();
     say({ kind: "persisted", write: steps.at(-1)!.write });
     this.walBytes += commitOverheadBytes;
-    this.watermarkTimer ??= setTimeout(() => this.raiseWatermark(), watermarkMs);
+    this.watermarkTimer ??= setTimeout(() => guarded(() => this.raiseWatermark()), watermarkMs);
     if (this.walBytes > checkpointBytes) this.checkpoint();
   }
 
@@ -68,6 +73,25 @@ class LogWorker {
     }
   }
 
+  /** Purges in steps, between batches. */
+  purge(upTo: number): void {
+    this.purgeTo = Math.max(this.purgeTo, upTo);
+    this.purgeTimer ??= setTimeout(() => guarded(() => this.purgeStep()), purgePauseMs);
+  }
+
+  private purgeStep(): void {
+    this.purgeTimer = undefined;
+    const from = this.store.oldestZxid;
+    if (from > this.purgeTo) return;
+    this.store.beginBatch();
+    this.store.purge(Math.min(this.purgeTo, from + purgeTransactions - 1));
+    this.store.commitBatch();
+    this.walBytes += purgeTransactions * 512;
+    if (this.walBytes > checkpointBytes) this.checkpoint();
+    say({ kind: "purged", oldestZxid: this.store.oldestZxid });
+    this.purge(this.purgeTo);
+  }
+
   private raiseWatermark(): void {
     this.watermarkTimer = undefined;
     this.watermark.raise(this.store.last);
@@ -81,6 +105,7 @@ class LogWorker {
 
   close(): void {
     clearTimeout(this.watermarkTimer);
+    clearTimeout(this.purgeTimer);
     this.raiseWatermark();
     this.watermark.close();
     this.db.pragma("wal_checkpoint(TRUNCATE)");
@@ -102,7 +127,9 @@ function receive(first: ToLogWorker): void {
     if (message.kind === "steps") steps.push(...message.steps);
     else if (message.kind === "open") {
       worker = new LogWorker(message.dataDir);
-      say({ kind: "opened" });
+      say({ kind: "opened", oldestZxid: worker.store.oldestZxid });
+    } else if (message.kind === "purge") {
+      worker!.purge(message.upTo);
     } else {
       if (steps.length > 0) worker!.write(steps);
       worker?.close();
@@ -118,17 +145,20 @@ function waiting(): ToLogWorker | undefined {
   return receiveMessageOnPort(port)?.message as ToLogWorker | undefined;
 }
 
-port.on("message", (message: ToLogWorker) => {
-  if (failed) {
-    // The process is about to end. Until then nothing more is written.
-    if (message.kind === "close") port.close();
-    return;
-  }
+/** Runs something that writes; a failure is the end. */
+function guarded(run: () => void): void {
+  if (failed) return;
   try {
-    receive(message);
+    run();
   } catch (error) {
     failed = true;
     const { code, message } = asStorageError(error);
     say({ kind: "failed", code, message });
   }
+}
+
+port.on("message", (message: ToLogWorker) => {
+  // After a failure the process is about to end. Until then nothing more is written.
+  if (failed && message.kind === "close") port.close();
+  guarded(() => receive(message));
 });

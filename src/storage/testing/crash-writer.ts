@@ -1,6 +1,6 @@
 /**
  * For tests: a process that recovers a data directory, writes as fast as it can until it is killed, and says on stdout
- * what it found and what it knows to be durable. `node crash-writer.ts DIR`
+ * what it found and what it knows to be durable. `node crash-writer.ts DIR [no-checkpoint]`
  */
 import { applyToSessions } from "../../sessions/apply.ts";
 import { openStorage } from "../index.ts";
@@ -16,10 +16,11 @@ const storage = await openStorage({
   dataDir,
   serverId: 1,
   // Folds all the time, so that a kill meets the checkpoint at work, too.
-  checkpoint: { behindTransactions: 20, behindMs: 100 },
+  checkpoint: process.argv[3] === "no-checkpoint" ? false : { behindTransactions: 20, behindMs: 100 },
   onFailure: (error) => {
     console.log(JSON.stringify({ failed: error.message }));
-    process.exit(1);
+    // Whatever is still said after this would be a bug, so it gets the chance to.
+    void storage.close().then(() => process.exit(1));
   },
   onPersisted: (persisted) => {
     const zxid = lastZxidOf.get(persisted);
