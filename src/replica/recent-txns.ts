@@ -1,40 +1,60 @@
-/** The last applied transactions, kept in memory: a retry or a watch that was away for a moment needs no disk. */
-import { Queue } from "../base/queue.ts";
+/**
+ * The last applied transactions, kept in memory: a retry or a watch that was away for a moment needs no disk.
+ *
+ * A ring, addressed by zxid: zxids are dense. Sizes are kept beside the transactions, so that dropping an old one does
+ * not touch it: by then it has long left the processor's caches.
+ */
+import { assert } from "../base/assert.ts";
 import type { Txn } from "../tree/txn.ts";
 
-const usualMaxTxns = 1024;
+const usualSlots = 1024;
 const maxBytes = 4 * 1024 * 1024;
 
 export class RecentTxns {
-  private readonly txns = new Queue<Txn>();
+  private readonly slots: number;
+  private readonly ring: (Txn | undefined)[];
+  private readonly sizes: Float64Array;
   private bytes = 0;
   /** The transaction applied last when this began, and how many rows it has if that is known. */
   private readonly origin: { readonly zxid: number; readonly ops: number };
+  /** Invariant: the transactions from `first` to `last` are here; none when `first` is above `last`. */
+  private first: number;
+  private last: number;
 
-  private readonly maxTxns: number;
-
-  constructor(origin: { zxid: number; ops: number }, maxTxns = usualMaxTxns) {
+  constructor(origin: { zxid: number; ops: number }, slots = usualSlots) {
+    this.slots = slots;
+    this.ring = new Array<Txn | undefined>(slots).fill(undefined);
+    this.sizes = new Float64Array(slots);
     this.origin = origin;
-    this.maxTxns = maxTxns;
+    this.first = origin.zxid + 1;
+    this.last = origin.zxid;
   }
 
   push(txn: Txn): void {
-    this.txns.push(txn);
-    this.bytes += sizeOf(txn);
-    while (this.txns.length > this.maxTxns || (this.bytes > maxBytes && this.txns.length > 1)) {
-      this.bytes -= sizeOf(this.txns.shift()!);
-    }
+    assert(txn.zxid === this.last + 1, "recent transactions are contiguous");
+    const { slots } = this;
+    const size = sizeOf(txn);
+    this.last = txn.zxid;
+    this.bytes += size;
+    while (this.last - this.first >= slots || (this.bytes > maxBytes && this.first < this.last)) this.dropFirst();
+    this.ring[txn.zxid % slots] = txn;
+    this.sizes[txn.zxid % slots] = size;
+  }
+
+  private dropFirst(): void {
+    const at = this.first % this.slots;
+    this.bytes -= this.sizes[at]!;
+    this.ring[at] = undefined;
+    this.first++;
   }
 
   get(zxid: number): Txn | undefined {
-    const first = this.txns.peek();
-    return first === undefined || zxid < first.zxid ? undefined : this.txns.at(zxid - first.zxid);
+    return zxid < this.first || zxid > this.last ? undefined : this.ring[zxid % this.slots];
   }
 
   /** Whether every applied transaction from `zxid` on is here. */
   reachesBackTo(zxid: number): boolean {
-    const first = this.txns.peek();
-    return first === undefined ? zxid > this.origin.zxid : zxid >= first.zxid;
+    return zxid >= this.first;
   }
 
   /** How many rows a transaction has; more than any has when it is not known. */
@@ -44,9 +64,7 @@ export class RecentTxns {
   }
 
   forEachFrom(zxid: number, visit: (txn: Txn) => void): void {
-    const first = this.txns.peek();
-    if (first === undefined) return;
-    for (let index = Math.max(0, zxid - first.zxid); index < this.txns.length; index++) visit(this.txns.at(index)!);
+    for (let each = Math.max(zxid, this.first); each <= this.last; each++) visit(this.get(each)!);
   }
 }
 
