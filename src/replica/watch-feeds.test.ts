@@ -381,6 +381,17 @@ describe("resuming", () => {
     expect(sink.events.at(-1)).toMatchObject({ path: "/later" });
   });
 
+  it("is not lost where its cursor stands inside the transaction right before the ring", () => {
+    const world = history(10);
+    world.history.most = 2;
+    watching(world, resumeAt(2));
+    const { sink } = watching(world, resumeAt(7, 0));
+    world.settle();
+    expect(sink.events.map((event) => event.zxid)).toEqual([8, 9, 10, 11]);
+    world.do(create("/later"));
+    expect(sink.events.at(-1)).toMatchObject({ path: "/later" });
+  });
+
   it("begins inside a transaction, in the ring and in the history", () => {
     const world = World.serving({ config: { sizes: { recentTxns: 2 } } });
     const zxid = world.do({ kind: "multi", operations: [create("/a"), create("/b"), create("/c")] });

@@ -344,11 +344,10 @@ export class WatchFeeds {
         state.op = wholeTxn;
         watch.sink.watchCursor(watch.id, last.zxid, last.ops.length - 1, false);
       }
-      if (!watch.sink.backlogged() && !this.recent.reachesBackTo(state.zxid + 1)) continue;
+      if (watch.sink.backlogged()) this.stalled.add(feed);
+      else if (!this.finishFromRing(feed)) continue;
       this.resuming.delete(feed);
       this.resumingTable.remove(watch);
-      if (watch.sink.backlogged()) this.stalled.add(feed);
-      else this.finishFromRing(feed);
     }
   }
 }
