@@ -73,14 +73,19 @@ async function main(): Promise<void> {
     : { repetitions: 3, warmupSeconds: 2, seconds: 5, znodes: 1_000_000 };
   for (const workload of selected) {
     const dataDir = mkdtempSync(join(directory, `${workload.name}-`));
-    try {
-      await workload.run({ ...settings, dataDir }, report);
-    } finally {
+    const remove = (): void => {
       rmSync(dataDir, { recursive: true, force: true });
-    }
+    };
+    // Also when it fails or is interrupted.
+    process.once("exit", remove);
+    await workload.run({ ...settings, dataDir }, report);
+    process.off("exit", remove);
+    remove();
   }
   console.log(`bench: ${report.met} goals met, ${report.missed} missed`);
 }
+
+for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(130));
 
 try {
   await main();
