@@ -175,6 +175,7 @@ function readSetData(reader: WireReader, call: number, to: SessionRequests): voi
   let data: Uint8Array | null = null;
   let version: number | null = null;
   let seq = 0;
+  let acked = 0;
   while (reader.next()) {
     switch (reader.field) {
       case 1:
@@ -190,12 +191,13 @@ function readSetData(reader: WireReader, call: number, to: SessionRequests): voi
         seq = wholeNumber(reader.varint(), "seq");
         break;
       case 11:
-        to.acknowledge(wholeNumber(reader.varint(), "acked_seq"));
+        acked = wholeNumber(reader.varint(), "acked_seq");
         break;
       default:
         reader.skip();
     }
   }
+  to.acknowledge(acked);
   to.write(call, { kind: "setData", path, data, version }, seq);
 }
 
@@ -203,6 +205,7 @@ function readDelete(reader: WireReader, call: number, to: SessionRequests): void
   let path = "";
   let version: number | null = null;
   let seq = 0;
+  let acked = 0;
   while (reader.next()) {
     switch (reader.field) {
       case 1:
@@ -215,12 +218,13 @@ function readDelete(reader: WireReader, call: number, to: SessionRequests): void
         seq = wholeNumber(reader.varint(), "seq");
         break;
       case 11:
-        to.acknowledge(wholeNumber(reader.varint(), "acked_seq"));
+        acked = wholeNumber(reader.varint(), "acked_seq");
         break;
       default:
         reader.skip();
     }
   }
+  to.acknowledge(acked);
   to.write(call, { kind: "delete", path, version }, seq);
 }
 
@@ -231,6 +235,7 @@ function readCreate(bytes: Buffer, call: number, to: SessionRequests): void {
   let data: Uint8Array | null = null;
   let mode = 0;
   let seq = 0;
+  let acked = 0;
   while (reader.next()) {
     switch (reader.field) {
       case 1:
@@ -249,19 +254,31 @@ function readCreate(bytes: Buffer, call: number, to: SessionRequests): void {
         seq = wholeNumber(reader.varint(), "seq");
         break;
       case 11:
-        to.acknowledge(wholeNumber(reader.varint(), "acked_seq"));
+        acked = wholeNumber(reader.varint(), "acked_seq");
         break;
       default:
         reader.skip();
     }
   }
+  to.acknowledge(acked);
   to.write(call, { kind: "create", path, data, mode: createMode(mode), acl: null }, seq);
 }
 
 function readCreateWithAcl(bytes: Buffer, call: number, to: SessionRequests): void {
   const message = decode(CreateRequestSchema, bytes);
-  to.acknowledge(toNumber(message.ackedSeq, "acked_seq"));
-  to.write(call, createRequest(message), toNumber(message.seq, "seq"));
+  writeNumbered(call, createRequest(message), message, to);
+}
+
+/** A request that is refused acknowledges nothing: everything is checked first. */
+function writeNumbered(
+  call: number,
+  request: WriteRequest,
+  numbers: { readonly seq: bigint; readonly ackedSeq: bigint },
+  to: SessionRequests,
+): void {
+  const seq = toNumber(numbers.seq, "seq");
+  to.acknowledge(toNumber(numbers.ackedSeq, "acked_seq"));
+  to.write(call, request, seq);
 }
 
 function readOther(bytes: Buffer, call: number, to: SessionRequests): void {
@@ -277,8 +294,7 @@ function readOther(bytes: Buffer, call: number, to: SessionRequests): void {
           : operation.case === "setAcl"
             ? setAclRequest(operation.value)
             : deleteSubtreeRequest(operation.value);
-      to.acknowledge(toNumber(operation.value.ackedSeq, "acked_seq"));
-      to.write(call, request, toNumber(operation.value.seq, "seq"));
+      writeNumbered(call, request, operation.value, to);
       return;
     }
     case "listChildren":
