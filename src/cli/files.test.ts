@@ -65,12 +65,13 @@ describe("planning an import", () => {
     expect(plan).toMatchObject({ files: 2, directories: 3, bytes: 6, skipped: [] });
   });
 
-  it("follows links to files, and skips what cannot be followed", async () => {
+  it("follows links, and skips what cannot be followed", async () => {
     const from = join(scratch, "from");
     await makeFiles(scratch, { "from/dir/file": "inside", outside: "outside" });
     await symlink("dir/file", join(from, "in"));
     await symlink(join(scratch, "outside"), join(from, "out"));
-    await symlink("dir", join(from, "round"));
+    await symlink("dir", join(from, "same"));
+    await symlink("..", join(from, "dir", "up"));
     await symlink("nowhere", join(from, "broken"));
     const plan = await planImport(from, "/");
     expect(plan.znodes.map(({ path, bytes }) => [path, bytes])).toEqual([
@@ -79,11 +80,17 @@ describe("planning an import", () => {
       ["/dir/file", 6],
       ["/in", 6],
       ["/out", 7],
+      ["/same", 0],
+      ["/same/file", 6],
     ]);
     expect(plan.skipped).toEqual([
       `${join(from, "broken")}: a link to nothing`,
-      `${join(from, "round")}: a link to a directory`,
+      `${join(from, "dir", "up")}: a link to a directory that it lies in`,
+      `${join(from, "same", "up")}: a link to a directory that it lies in`,
     ]);
+    const without = await planImport(from, "/", { followLinks: false });
+    expect(without.znodes.map(({ path }) => path)).toEqual(["/", "/dir", "/dir/file"]);
+    expect(without.skipped).toHaveLength(5);
   });
 
   it("names all that cannot be a znode before anything is written", async () => {

@@ -17,15 +17,16 @@ export function registerImport(program: Command): void {
         `its bytes; a file named ${dataFileName} becomes the data of its directory's znode. PATH and its parents are ` +
         "created where they are missing; znodes that exist are overwritten, others are left alone. So an import that " +
         "was interrupted is completed by running it again.\n\n" +
-        "Links to files are followed; links to directories, links to nothing and special files are skipped with a " +
-        "warning. A file above 1 MiB, or a name that no znode may have, is an error before anything is written.",
+        "Links are followed, unless --no-links leaves them out; links to nothing, links to a directory that they lie " +
+        "in, and special files are skipped with a warning. A file above 1 MiB, or a name that no znode may have, is an error before anything is written.",
     )
     .argument("<dir>", "directory to read")
     .argument("<path>", "znode to write it to")
+    .option("--no-links", "leave out all links")
     .action(async (directory: string, path: string, _options: unknown, command: Command) => {
       const started = performance.now();
-      const plan = await planImport(directory, path);
-      const { timeout } = optionsOf(command);
+      const { timeout, links } = optionsOf<{ links: boolean }>(command);
+      const plan = await planImport(directory, path, { followLinks: links });
       await withConnection(command, async (connection, output) => {
         for (const skipped of plan.skipped) output.note(`skipped ${skipped}`);
         await createParents(connection, path);

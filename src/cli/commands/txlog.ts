@@ -42,7 +42,7 @@ export function registerTxlog(program: Command): void {
       process.once("SIGINT", onSignal).once("SIGTERM", onSignal);
       const { data } = flags;
       if (data !== undefined) {
-        await print(await fileLog(data), { flags, signal: stop.signal }, outputOf(command));
+        await print(fileLog(data), { flags, signal: stop.signal }, outputOf(command));
         return;
       }
       await withConnection(command, async (connection, output) => {
