@@ -6,6 +6,7 @@
  * its outcome or joins the one in flight; a higher one waits in a bounded window. What can never succeed consumes its
  * seq; what cannot run now consumes nothing, and neither do later seqs until it is sent again.
  */
+import { SeqMap } from "../base/seq-map.ts";
 import { limits } from "../base/limits.ts";
 import { refusal, type Refusal } from "../base/reasons.ts";
 import type { Session } from "../sessions/session-table.ts";
@@ -37,7 +38,7 @@ export class LiveSession implements Expirable {
   nextSeq: number;
   /** The highest acknowledgement received; it reaches the replicated state with the next transaction. */
   ackedSeen: number;
-  readonly inFlight = new Map<number, PendingTxn>();
+  readonly inFlight = new SeqMap<PendingTxn>();
   readonly early = new Map<number, NumberedWrite>();
 
   constructor(session: Session, now: number) {

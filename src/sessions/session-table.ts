@@ -4,6 +4,7 @@
  */
 import { assert } from "../base/assert.ts";
 import { hashString, mix, mixNumber } from "../base/hash.ts";
+import { SeqMap } from "../base/seq-map.ts";
 import { limits } from "../base/limits.ts";
 import type { Identity } from "../tree/acl.ts";
 
@@ -47,7 +48,7 @@ export class Session {
   acked = 0;
   /** Set when it has ended: a tombstone, which only keeps its outcomes. */
   end: SessionEnd | undefined;
-  private readonly outcomes = new Map<number, Outcome>();
+  private readonly outcomes = new SeqMap<Outcome>();
 
   constructor(terms: SessionTerms) {
     this.terms = terms;

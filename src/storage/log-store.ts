@@ -3,7 +3,6 @@
  * is durable; only the return of `commit` does.
  */
 import { ByteReader, DecodeError } from "../base/bytes.ts";
-import { txnFormat } from "../replica/txn-codec.ts";
 import { parseFounding } from "../tree/detail.ts";
 import { OpKind, type Txn } from "../tree/txn.ts";
 import type { AppendStep, EpochStep, LogPosition } from "../zab/durable-log.ts";
@@ -11,7 +10,7 @@ import type { Connection, Statement } from "./database.ts";
 import { LogChain, type ChainPoint } from "./log-chain.ts";
 import { chainPointAt } from "./log-scan.ts";
 import { refreshView } from "./log-schema.ts";
-import { insertRow, proposalInsert, type InsertRow } from "./proposal-rows.ts";
+import { RowInserter } from "./row-inserter.ts";
 import { StorageError } from "./storage-error.ts";
 
 /** The one row of the table `state`. */
@@ -50,7 +49,7 @@ export class LogStore {
   private readonly db: Connection;
   private chain: LogChain;
   private logStart: number;
-  private readonly insert: InsertRow;
+  private readonly inserter: RowInserter;
   private readonly addAcl: Statement;
   private readonly setCommitted: Statement;
   private readonly begin: Statement;
@@ -70,8 +69,7 @@ export class LogStore {
     this.acceptedEpoch = state.accepted_epoch;
     this.currentEpoch = state.current_epoch;
     this.committed = { zxid: state.committed_zxid, epoch: state.committed_epoch };
-    const insert = db.prepare(proposalInsert);
-    this.insert = insert.run.bind(insert);
+    this.inserter = new RowInserter(db);
     this.addAcl = db.prepare("INSERT INTO acl (id, zxid, entries) VALUES (?, ?, ?)");
     this.setCommitted = db.prepare("UPDATE state SET committed_zxid = ?, committed_epoch = ?");
     this.begin = db.prepare("BEGIN IMMEDIATE");
@@ -93,6 +91,7 @@ export class LogStore {
 
   /** Syncs everything since `beginBatch` to stable storage, the commit point with it. */
   commitBatch(): void {
+    this.inserter.flush();
     if (this.committedMoved) this.setCommitted.run(this.committed.zxid, this.committed.epoch);
     this.committedMoved = false;
     this.end.run();
@@ -142,7 +141,7 @@ export class LogStore {
   }
 
   private appendRow(txn: Txn, index: number, crc: number): void {
-    insertRow(this.insert, txnFormat, txn, index, crc);
+    this.inserter.add(txn, index, crc);
     const op = txn.ops[index]!;
     if (op.newAcl !== "") this.addAcl.run(op.acl, txn.zxid, op.newAcl);
     if (op.kind === OpKind.found) {
@@ -181,6 +180,7 @@ export class LogStore {
    * watermark must be below the cut, durably, before this.
    */
   truncate(zxid: number): void {
+    this.inserter.flush();
     if (zxid < this.committed.zxid) {
       throw new StorageError(
         "CORRUPT",

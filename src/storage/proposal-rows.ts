@@ -55,13 +55,14 @@ export const proposalColumns = `
   detail       TEXT    NOT NULL,
   crc          INTEGER NOT NULL`;
 
-const names = proposalColumns
+/** Their names. */
+export const proposalNames: readonly string[] = proposalColumns
   .trim()
   .split("\n")
   .map((line) => line.trim().split(/\s/, 1)[0]!);
 
-export const proposalInsert = `INSERT INTO proposal VALUES (${names.map(() => "?").join(", ")})`;
-export const proposalSelect = `SELECT ${names.join(", ")} FROM proposal`;
+export const proposalInsert = `INSERT INTO proposal VALUES (${proposalNames.map(() => "?").join(", ")})`;
+export const proposalSelect = `SELECT ${proposalNames.join(", ")} FROM proposal`;
 /** The same with 1 in the place of data where there is none, 0 where there is some. */
 export const proposalSelectWithoutData = proposalSelect.replace(" data,", " data IS NULL,");
 

@@ -10,6 +10,9 @@ import type { ZnodeState } from "./delta.ts";
 import { emptyStat } from "./stat.ts";
 import { rootSlot, type Tree } from "./tree.ts";
 
+/** Removals after which the map of entries is made anew; many times the entries there are. */
+const removalsMax = 4096;
+
 interface Entry {
   /** Undefined: the znode will not exist. */
   state: ZnodeState | undefined;
@@ -24,7 +27,9 @@ interface Undo {
 
 export class Overlay {
   private readonly tree: Tree;
-  private readonly entries = new Map<string, Entry>();
+  private entries = new Map<string, Entry>();
+  /** Entries removed since `entries` was made anew. */
+  private removals = 0;
   /** ACLs that transactions in the pipeline add to the table. */
   private readonly newAcls = new Map<string, { id: number; zxid: number }>();
   private nextAclId: number;
@@ -154,7 +159,13 @@ export class Overlay {
 
   /** Transaction `zxid`, which touched `path`, was applied: the tree says the same now. */
   applied(path: string, zxid: number): void {
-    if (this.entries.get(path)?.zxid === zxid) this.entries.delete(path);
+    if (this.entries.get(path)?.zxid !== zxid) return;
+    this.entries.delete(path);
+    // A Map that is always filled and emptied leaves a chain of old tables that only a full garbage collection breaks;
+    // see SeqMap. A new one has no past.
+    if (++this.removals < removalsMax) return;
+    this.removals = 0;
+    this.entries = new Map(this.entries);
   }
 
   /** Transaction `zxid`, which added this ACL, was applied. */
