@@ -12,7 +12,7 @@ import { LogStore } from "./log-store.ts";
 import { SampleHistory } from "./testing/sample-history.ts";
 import { readSessions } from "./session-rows.ts";
 import { bytesOf, temporaryDirectory } from "./testing/storage-fixture.ts";
-import { readTreeState, treeFile } from "./tree-schema.ts";
+import { readAcls, readTreeState, treeFile, znodeRoot } from "./tree-schema.ts";
 
 let dir: ReturnType<typeof temporaryDirectory>;
 beforeEach(() => {
@@ -56,7 +56,8 @@ function contents(tree: Tree): Map<string, unknown> {
 
 async function expectEqual(db: Connection, history: SampleHistory): Promise<void> {
   const state = readTreeState(db);
-  const loaded = await loadTree(db, join(dir.path, "tree.db"), state);
+  db.pragma("wal_checkpoint(TRUNCATE)");
+  const loaded = await loadTree({ path: join(dir.path, "tree.db"), state, root: znodeRoot(db), acls: readAcls(db) });
   loaded.verify();
   expect(state.zxid).toBe(history.zxid);
   expect(contents(loaded)).toEqual(contents(history.tree));

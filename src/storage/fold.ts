@@ -261,7 +261,7 @@ export class Fold {
     const { stat } = state;
     const data = dataZxid === 0 ? null : this.fetchData(dirty);
     const digest = znodeDigest(pathHash, state.id, state.acl, state.rowZxid, state.dataCrc, state.dataLength, stat);
-    const checksum = znodeChecksum(digest, state.parent, name, state.rowZxid);
+    const checksum = znodeChecksum(digest, state.parent, name);
     this.digest.add(digest);
     const { pzxid, aversion, sequence, children } = stat;
     if (dataZxid === 0) {
@@ -355,7 +355,7 @@ function dirtyOf(row: SqlRow): Dirty {
   const name = row[2] as string;
   const pathHash = row[18] as number;
   const storedDigest = znodeDigest(pathHash, state.id, state.acl, state.rowZxid, state.dataCrc, dataLength, state.stat);
-  if (znodeChecksum(storedDigest, state.parent, name, state.rowZxid) !== row[19]) {
+  if (znodeChecksum(storedDigest, state.parent, name) !== row[19]) {
     throw new StorageError("CORRUPT", `znode ${state.id} in tree.db fails its checksum`);
   }
   return { name, pathHash, state, storedDigest, deleted: false, dataZxid: 0, dataOp: 0 };

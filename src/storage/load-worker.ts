@@ -1,19 +1,18 @@
-/** One of the threads that read tree.db at a start. Works through ranges of identities as they are given out. */
+/** One of the threads that read tree.db at a start. Works through ranges of pages as they are given out. */
 import { parentPort, workerData } from "node:worker_threads";
 import { assert } from "../base/assert.ts";
-import { openForReading } from "./database.ts";
 import type { FromLoadWorker, ToLoadWorker } from "./load.ts";
 import { asStorageError } from "./storage-error.ts";
-import { treeFile } from "./tree-schema.ts";
+import { TablePages } from "./table-pages.ts";
 import { readChunks } from "./znode-reader.ts";
 
 assert(parentPort !== null, "the load worker is a worker thread");
 const port = parentPort;
 const { path } = workerData as { path: string };
-const db = openForReading(path, treeFile, { cacheKiB: 2048 });
+const pages = new TablePages(path);
 
-function load(range: number, after: number, upTo: number): void {
-  for (const chunk of readChunks(db, after, upTo)) {
+function load(range: number, leaves: readonly number[]): void {
+  for (const chunk of readChunks(pages, leaves)) {
     const message: FromLoadWorker = { kind: "chunk", range, chunk };
     port.postMessage(message, [chunk.records, chunk.parents.buffer, ...chunk.data.map((bytes) => bytes.buffer)]);
   }
@@ -22,12 +21,12 @@ function load(range: number, after: number, upTo: number): void {
 
 port.on("message", (message: ToLoadWorker) => {
   if (message.kind === "close") {
-    db.close();
+    pages.close();
     port.close();
     return;
   }
   try {
-    load(message.range, message.after, message.upTo);
+    load(message.range, message.leaves);
   } catch (error) {
     const { code, message: text } = asStorageError(error);
     port.postMessage({ kind: "failed", code, message: text } satisfies FromLoadWorker);

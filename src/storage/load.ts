@@ -4,17 +4,17 @@
  */
 import type { Worker } from "node:worker_threads";
 import { formatDigest } from "../tree/digest.ts";
+import type { AclRow } from "../tree/acl.ts";
 import { Tree } from "../tree/tree.ts";
 import type { ZnodeChunk } from "../tree/znode-chunk.ts";
-import type { Connection } from "./database.ts";
 import { StorageError, type StorageErrorCode } from "./storage-error.ts";
-import { rowChecksum, type TreeState } from "./tree-schema.ts";
+import { TablePages } from "./table-pages.ts";
+import type { TreeState } from "./tree-schema.ts";
 import { startWorker } from "./worker.ts";
 import { readChunks } from "./znode-reader.ts";
 
 export type ToLoadWorker =
-  | { readonly kind: "load"; readonly range: number; readonly after: number; readonly upTo: number }
-  | { readonly kind: "close" };
+  { readonly kind: "load"; readonly range: number; readonly leaves: readonly number[] } | { readonly kind: "close" };
 
 export type FromLoadWorker =
   | { readonly kind: "chunk"; readonly range: number; readonly chunk: ZnodeChunk }
@@ -24,20 +24,29 @@ export type FromLoadWorker =
 const threads = 2;
 /** Smaller trees are read right here: starting a thread takes longer. */
 const fewZnodes = 20_000;
-/** Znodes in a range, if identities were dense. Small enough that both threads end at about the same time. */
-const rangeZnodes = 64 * 1024;
+/** Leaf pages in a range: with small znodes some tens of thousands, so that both threads end at about the same time. */
+const leavesPerRange = 2048;
 
-/** The tree of a checkpoint. Throws a StorageError when anything in it is damaged. */
-export async function loadTree(db: Connection, path: string, state: TreeState): Promise<Tree> {
+export interface TreeFile {
+  readonly path: string;
+  readonly state: TreeState;
+  /** Root page of the table `znode`. */
+  readonly root: number;
+  readonly acls: readonly AclRow[];
+}
+
+/** The tree of a checkpoint at rest. Throws a StorageError when anything in it is damaged. */
+export async function loadTree({ path, state, root, acls }: TreeFile): Promise<Tree> {
   const tree = Tree.forLoading(state.znodes);
-  for (const row of db.prepare("SELECT id, entries, checksum FROM acl ORDER BY id").raw(true).all()) {
-    const [id, entries, checksum] = row as [number, string, number];
-    if (rowChecksum([id, entries]) !== checksum) throw new StorageError("CORRUPT", `ACL ${id} in tree.db is damaged`);
-    if (tree.acls.find(entries) !== id) tree.acls.add(id, entries);
+  for (const { id, entries } of acls) if (tree.acls.find(entries) !== id) tree.acls.add(id, entries);
+  const pages = new TablePages(path);
+  try {
+    const leaves = pages.leaves(root);
+    if (state.znodes > fewZnodes) await new ParallelLoad(tree, path, leaves).finished;
+    else for (const chunk of readChunks(pages, leaves)) tree.adopt(chunk);
+  } finally {
+    pages.close();
   }
-  if (state.znodes <= fewZnodes) {
-    for (const chunk of readChunks(db, 0, state.nextZnode)) tree.adopt(chunk);
-  } else await new ParallelLoad(tree, path, state).finished;
   tree.finishLoading(state.nextZnode);
   if (tree.count !== state.znodes || tree.digest !== state.digest) {
     const found = `${tree.count} znodes with digest ${formatDigest(tree.digest)}`;
@@ -50,8 +59,8 @@ export async function loadTree(db: Connection, path: string, state: TreeState): 
 class ParallelLoad {
   readonly finished: Promise<void>;
   private readonly tree: Tree;
+  private readonly leaves: readonly number[];
   private readonly rangeCount: number;
-  private readonly rangeIds: number;
   private nextRange = 0;
   /** The range whose chunks are adopted as they come; later ones wait. */
   private adopting = 0;
@@ -61,10 +70,10 @@ class ParallelLoad {
   private resolve!: () => void;
   private reject!: (error: Error) => void;
 
-  constructor(tree: Tree, path: string, state: TreeState) {
+  constructor(tree: Tree, path: string, leaves: readonly number[]) {
     this.tree = tree;
-    this.rangeCount = Math.max(threads, Math.ceil(state.znodes / rangeZnodes));
-    this.rangeIds = Math.ceil(state.nextZnode / this.rangeCount);
+    this.leaves = leaves;
+    this.rangeCount = Math.ceil(leaves.length / leavesPerRange);
     this.finished = new Promise((resolve, reject) => {
       this.resolve = resolve;
       this.reject = reject;
@@ -80,9 +89,8 @@ class ParallelLoad {
 
   private giveRange(worker: Worker): void {
     const range = this.nextRange++;
-    const after = range * this.rangeIds;
-    const message: ToLoadWorker =
-      range < this.rangeCount ? { kind: "load", range, after, upTo: after + this.rangeIds } : { kind: "close" };
+    const leaves = this.leaves.slice(range * leavesPerRange, (range + 1) * leavesPerRange);
+    const message: ToLoadWorker = range < this.rangeCount ? { kind: "load", range, leaves } : { kind: "close" };
     worker.postMessage(message);
   }
 

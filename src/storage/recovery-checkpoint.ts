@@ -7,11 +7,11 @@ import { join } from "node:path";
 import { SessionTable } from "../sessions/session-table.ts";
 import { parseFounding, type Founding } from "../tree/detail.ts";
 import { Tree } from "../tree/tree.ts";
-import { openForWriting } from "./database.ts";
-import { loadTree } from "./load.ts";
+import { openForReading, openForWriting } from "./database.ts";
+import { loadTree, type TreeFile } from "./load.ts";
 import { readSessions } from "./session-rows.ts";
 import { StorageError } from "./storage-error.ts";
-import { readTreeState, treeFile, type TreeState } from "./tree-schema.ts";
+import { readAcls, readTreeState, treeFile, znodeRoot, type TreeState } from "./tree-schema.ts";
 
 /** A state to replay onto. */
 export interface Start {
@@ -59,15 +59,38 @@ export async function findStart(options: StartOptions): Promise<Start> {
 }
 
 async function load(path: string, check: CheckContinuation): Promise<Start> {
+  const { file, sessions } = readSmallTables(path, check);
+  const tree = await loadTree(file);
+  if (file.path !== path) rmSync(file.path);
+  const founding = file.state.founding === null ? undefined : parseFounding(file.state.founding);
+  return { state: file.state, tree, sessions, founding };
+}
+
+/** Everything but the znodes; and the file at rest, for those who read its pages. */
+function readSmallTables(path: string, check: CheckContinuation): { file: TreeFile; sessions: SessionTable } {
   const db = openForWriting(path, treeFile, { cacheKiB: 2048 });
   try {
     // Purged rows of the log live on in here alone: what is read must be what is on the disk.
-    db.pragma("wal_checkpoint(TRUNCATE)");
+    const [result] = db.pragma("wal_checkpoint(TRUNCATE)") as [{ busy: number }];
     const state = readTreeState(db);
     check(state);
-    const tree = await loadTree(db, path, state);
-    const founding = state.founding === null ? undefined : parseFounding(state.founding);
-    return { state, tree, sessions: readSessions(db), founding };
+    const sessions = readSessions(db);
+    const acls = readAcls(db);
+    if (result.busy === 0) return { file: { path, state, root: znodeRoot(db), acls }, sessions };
+    // A foreign reader keeps the WAL from being emptied: the pages are read from a copy without one.
+    const copy = path.replace("tree.db", "tree.new.db");
+    rmSync(copy, { force: true });
+    db.prepare("VACUUM INTO ?").run(copy);
+    return { file: { path: copy, state, root: rootIn(copy), acls }, sessions };
+  } finally {
+    db.close();
+  }
+}
+
+function rootIn(path: string): number {
+  const db = openForReading(path, treeFile);
+  try {
+    return znodeRoot(db);
   } finally {
     db.close();
   }

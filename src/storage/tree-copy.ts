@@ -7,7 +7,8 @@ import { join } from "node:path";
 import { formatDigest, DigestSum } from "../tree/digest.ts";
 import { leaveWal, openForReading } from "./database.ts";
 import { StorageError } from "./storage-error.ts";
-import { readTreeState, treeFile } from "./tree-schema.ts";
+import { TablePages } from "./table-pages.ts";
+import { readTreeState, treeFile, znodeRoot, type TreeState } from "./tree-schema.ts";
 import { readChunks } from "./znode-reader.ts";
 
 const bytesPerStep = 1024 * 1024;
@@ -26,12 +27,7 @@ export class TreeCopy {
   /** The transaction that the copy is as of; 0 when there is none. */
   get zxid(): number {
     if (!existsSync(this.older)) return 0;
-    const db = openForReading(this.older, treeFile);
-    try {
-      return readTreeState(db).zxid;
-    } finally {
-      db.close();
-    }
+    return describe(this.older).state.zxid;
   }
 
   /**
@@ -70,12 +66,12 @@ export class TreeCopy {
 }
 
 function* verify(path: string): Generator<void, void> {
-  const db = openForReading(path, treeFile);
+  const { state, root } = describe(path);
+  const pages = new TablePages(path);
   try {
-    const state = readTreeState(db);
     const digest = new DigestSum();
     let znodes = 0;
-    for (const chunk of readChunks(db, 0, state.nextZnode)) {
+    for (const chunk of readChunks(pages, pages.leaves(root))) {
       digest.add(chunk.digest);
       znodes += chunk.count;
       yield;
@@ -84,6 +80,15 @@ function* verify(path: string): Generator<void, void> {
     const found = `${znodes} znodes with digest ${formatDigest(digest.value)}`;
     const expected = `${state.znodes} with ${formatDigest(state.digest)}`;
     throw new StorageError("CORRUPT", `tree.db has ${found} instead of ${expected}`);
+  } finally {
+    pages.close();
+  }
+}
+
+function describe(path: string): { state: TreeState; root: number } {
+  const db = openForReading(path, treeFile);
+  try {
+    return { state: readTreeState(db), root: znodeRoot(db) };
   } finally {
     db.close();
   }

@@ -5,6 +5,7 @@
  */
 import { crc32 } from "node:zlib";
 import { finish, hashString, mixNumber } from "../base/hash.ts";
+import type { AclRow } from "../tree/acl.ts";
 import { znodeDigest } from "../tree/digest.ts";
 import { hashPath } from "../tree/path-index.ts";
 import { emptyStat } from "../tree/stat.ts";
@@ -104,9 +105,9 @@ export const znodeColumns =
   "id, parent, name, data, data_crc, acl, row_zxid, czxid, mzxid, pzxid, ctime, mtime, version, aversion, " +
   "owner, sequence, children, kind, path_hash, checksum";
 
-/** What proves a row of znode, apart from its data, which has its CRC: everything in the digest, and what is not. */
-export function znodeChecksum(digest: number, parent: number, name: string, rowZxid: number): number {
-  return finish(mixNumber(mixNumber(mixNumber(hashString(name, 0x811c9dc5), digest), parent), rowZxid)) >>> 0;
+/** What proves a row of znode, apart from its data, which has its CRC: its part of the digest, and what is not in that. */
+export function znodeChecksum(digest: number, parent: number, name: string): number {
+  return finish(mixNumber(mixNumber(hashString(name, 0x811c9dc5), digest), parent)) >>> 0;
 }
 
 /** What proves a row of the small tables: the CRC of its values. */
@@ -160,6 +161,24 @@ export function readTreeState(db: Connection): TreeState {
   return state;
 }
 
+/** The root page of the table `znode`. */
+export function znodeRoot(db: Connection): number {
+  return db.prepare("SELECT rootpage FROM sqlite_schema WHERE name = 'znode'").pluck().get() as number;
+}
+
+/** The ACLs by number. */
+export function readAcls(db: Connection): AclRow[] {
+  return db
+    .prepare("SELECT id, entries, checksum FROM acl ORDER BY id")
+    .raw(true)
+    .all()
+    .map((row) => {
+      const [id, entries, checksum] = row as [number, string, number];
+      if (rowChecksum([id, entries]) !== checksum) throw new StorageError("CORRUPT", `ACL ${id} in tree.db is damaged`);
+      return { id, entries };
+    });
+}
+
 /** The znodes and ACLs every ensemble starts with. */
 function writeInitialTree(db: Connection): void {
   const tree = Tree.initial();
@@ -176,7 +195,7 @@ function writeInitialTree(db: Connection): void {
     const digest = znodeDigest(pathHash, id, acl, 0, 0, -1, stat);
     insert.run(
       ...[id, parent, name, null, 0, acl, 0, 0, 0, 0, 0, 0, 0, 0, 0, stat.sequence, stat.children, stat.kind],
-      ...[pathHash, znodeChecksum(digest, parent, name, 0)],
+      ...[pathHash, znodeChecksum(digest, parent, name)],
     );
   }
   const addAcl = db.prepare("INSERT INTO acl (id, entries, checksum) VALUES (?, ?, ?)");
