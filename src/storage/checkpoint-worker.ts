@@ -21,11 +21,12 @@ import { treeFile } from "./tree-schema.ts";
 
 /** How often the commit point is looked at. */
 const pollMs = 200;
-/** Rows of the log in one scan, and znodes in one write: a few milliseconds each. */
+/** Rows of the log in one scan: a few milliseconds. */
 const rowsPerScan = 4000;
-const znodesPerWrite = 1000;
+/** Znodes whose changes are gathered at most before they are written. */
+const znodesPerWrite = 20_000;
 /** tree.db's WAL is copied into the file after this many znodes were written to it. */
-const znodesPerWalCheckpoint = 8000;
+const znodesPerWalCheckpoint = 10_000;
 /** Beyond this the log's WAL cannot start over because somebody always reads it: long pauses let it. */
 const largeWalBytes = 64 * 1024 * 1024;
 const largeWalPauseMs = 500;
@@ -86,12 +87,14 @@ class Checkpoint {
   }
 
   private async foldTo(target: number): Promise<void> {
-    while (this.fold.zxid < target && this.closing === undefined) {
-      const start = performance.now();
-      this.step(target);
-      if (this.unchecked >= znodesPerWalCheckpoint) this.copyWal();
+    let start = performance.now();
+    for (const _ of this.steps(target)) {
+      // Half a step leaves nothing behind: what was not committed is folded again by whoever comes next.
+      if (this.closing !== undefined) break;
       await this.yieldTo(performance.now() - start);
+      start = performance.now();
     }
+    if (this.closing !== undefined) this.reopen();
     this.caughtUpAt = performance.now();
   }
 
@@ -101,17 +104,31 @@ class Checkpoint {
     await pause(wal > largeWalBytes ? largeWalPauseMs : workedMs);
   }
 
-  /** Scans a little; writes once there is enough to write, or all is scanned. */
-  private step(target: number): void {
+  /** Folds up to `target`, with a pause at each `yield`. */
+  private *steps(target: number): Generator<void, void> {
     const { fold } = this;
-    const ahead = this.rowAhead.get(fold.scanned) as number | undefined;
+    while (fold.zxid < target) {
+      while (fold.scanned < target && fold.pending < znodesPerWrite) {
+        fold.scan(this.scanEnd(target));
+        yield;
+      }
+      this.unchecked += fold.pending;
+      yield* fold.write();
+      say({ kind: "folded", zxid: fold.zxid });
+      if (this.unchecked >= znodesPerWalCheckpoint) this.copyWal();
+    }
+  }
+
+  /** The end of a scan of not too many rows. */
+  private scanEnd(target: number): number {
+    const { scanned } = this.fold;
+    const ahead = this.rowAhead.get(scanned) as number | undefined;
     // The transaction `ahead` belongs to may be only half within reach.
-    const upTo = ahead === undefined ? target : Math.min(target, Math.max(fold.scanned + 1, ahead - 1));
-    if (upTo > fold.scanned) fold.scan(upTo);
-    if (fold.scanned < target && fold.pending < znodesPerWrite) return;
-    this.unchecked += fold.pending + 1;
-    fold.write();
-    say({ kind: "folded", zxid: fold.zxid });
+    return ahead === undefined ? target : Math.min(target, Math.max(scanned + 1, ahead - 1));
+  }
+
+  private reopen(): void {
+    this.fold = new Fold(this.log, this.tree);
   }
 
   private copyWal(): void {
@@ -163,15 +180,21 @@ class Checkpoint {
   }
 
   private close(fold: boolean): void {
-    const target = this.committed.get() as number;
-    while (fold && this.fold.zxid < target) {
-      this.step(target);
-      if (this.unchecked >= znodesPerWalCheckpoint) this.copyWal();
-    }
+    // Somebody waits for this, so without pauses and at the usual priority, where the system allows it.
+    if (process.platform === "linux") raisePriority();
+    if (fold) for (const _ of this.steps(this.committed.get() as number));
     this.tree.pragma("wal_checkpoint(TRUNCATE)");
     this.tree.close();
     this.log.close();
     port.close();
+  }
+}
+
+function raisePriority(): void {
+  try {
+    setPriority(0, 0);
+  } catch {
+    // Only privileged processes may go back up.
   }
 }
 

@@ -24,6 +24,9 @@ import { readSessions, SessionRows } from "./session-rows.ts";
 import { StorageError } from "./storage-error.ts";
 import { readTreeState, rowChecksum, writeTreeState, znodeChecksum, znodeColumns } from "./tree-schema.ts";
 
+/** Znodes written between two chances to pause: a few milliseconds. */
+const znodesPerPause = 500;
+
 /** A znode that this step changes. */
 interface Dirty {
   readonly name: string;
@@ -131,20 +134,26 @@ export class Fold {
     this.scanned = upTo;
   }
 
-  /** Writes what was gathered: one transaction, after which tree.db is as of the last transaction scanned. */
-  write(): void {
+  /**
+   * Writes what was gathered: one transaction, after which tree.db is as of the last transaction scanned. The caller may
+   * pause at each `yield`; nobody else waits for tree.db.
+   */
+  *write(): Generator<void, void> {
     if (this.scanned === this.zxid) return;
     const { epoch, time, crc } = this.lastRow.get(this.scanned) as { epoch: number; time: number; crc: number };
-    this.tree
-      .transaction(() => {
-        this.writeZnodes();
-        for (const [id, entries] of this.newAcls) this.putAcl.run(id, entries, rowChecksum([id, entries]));
-        this.writeSessions();
-        const { znodes, nextZnode, founding } = this;
-        const digest = this.digest.value;
-        writeTreeState(this.tree, { zxid: this.scanned, epoch, crc, time, znodes, nextZnode, digest, founding });
-      })
-      .immediate();
+    this.tree.exec("BEGIN IMMEDIATE");
+    try {
+      yield* this.writeZnodes();
+      for (const [id, entries] of this.newAcls) this.putAcl.run(id, entries, rowChecksum([id, entries]));
+      this.writeSessions();
+      const { znodes, nextZnode, founding } = this;
+      const digest = this.digest.value;
+      writeTreeState(this.tree, { zxid: this.scanned, epoch, crc, time, znodes, nextZnode, digest, founding });
+      this.tree.exec("COMMIT");
+    } finally {
+      // Given up half way: this object no longer fits the file.
+      if (this.tree.inTransaction) this.tree.exec("ROLLBACK");
+    }
     this.dirty.clear();
     this.dirtySessions.clear();
     this.newAcls.clear();
@@ -245,10 +254,12 @@ export class Fold {
 
   // ---- writing
 
-  private writeZnodes(): void {
+  private *writeZnodes(): Generator<void, void> {
     // In the order of ids: neighbours in the file.
-    const ids = [...this.dirty.keys()].sort((a, b) => a - b);
+    const ids = Float64Array.from(this.dirty.keys()).sort();
+    let written = 0;
     for (const id of ids) {
+      if (++written % znodesPerPause === 0) yield;
       const dirty = this.dirty.get(id)!;
       if (dirty.storedDigest !== undefined) this.digest.subtract(dirty.storedDigest);
       if (dirty.deleted) this.deleteZnode.run(id);
