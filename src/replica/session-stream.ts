@@ -325,13 +325,13 @@ class ReadEntry implements Entry {
     this.problem = problem;
   }
 
-  private get isWaiting(): boolean {
+  private isWaiting(): boolean {
     return this.state === "waiting";
   }
 
   finish(): boolean {
     const { stream } = this;
-    if (this.isWaiting) return false;
+    if (this.isWaiting()) return false;
     this.problem ??= stream.watchIdProblem(this.request);
     if (this.problem === undefined && this.state === "queued" && !stream.host.isFresh(this.freshness)) {
       this.state = "waiting";
@@ -341,7 +341,7 @@ class ReadEntry implements Entry {
         stream.drain();
       });
       // It may have called back at once: then nobody else drains the stream.
-      if (this.isWaiting) return false;
+      if (this.isWaiting()) return false;
     }
     if (this.problem !== undefined) stream.sink.refused(this.call, stream.host.appliedZxid, this.problem);
     else stream.readNow(this.call, this.request);

@@ -178,7 +178,7 @@ const option = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined 
 function record<T extends object>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<T> {
   return fc.record(model).map((made) => {
     for (const key of Object.keys(made)) if (made[key as keyof T] === undefined) delete made[key as keyof T];
-    return made as T;
+    return made;
   });
 }
 

@@ -44,7 +44,7 @@ function framesOf(run: (writer: SessionWriter) => void): SessionFrame[] {
 /** The frames that the plain sink would have produced. */
 function plainFrames(run: (sink: ReplySink) => void): SessionFrame[] {
   const frames: SessionFrame[] = [];
-  const push = (call: number, zxid: number, result: NonNullable<unknown>) => {
+  const push = (call: number, zxid: number, result: unknown) => {
     const value = { callId: BigInt(call), zxid: BigInt(zxid), result };
     frames.push(create(SessionFrameSchema, { frame: { case: "response", value: value as never } }));
   };

@@ -169,7 +169,6 @@ export const forNow: ReadonlySet<string> = new Set([
   "DISK_LOW",
   "TOO_MANY_UNACKNOWLEDGED",
   "SEQUENCE_GAP",
-  "SEQUENCE_TOO_OLD",
   "SESSION_EXPIRED",
   "SHUTTING_DOWN",
 ]);
