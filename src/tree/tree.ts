@@ -10,7 +10,7 @@ import { AclTable, openAclId, readOnlyAclId } from "./acl.ts";
 import { ChildIndex, type Names } from "./child-index.ts";
 import { DigestSum, znodeDigest } from "./digest.ts";
 import { hashPath, PathIndex } from "./path-index.ts";
-import { childPath, isAtOrBelow, nameOf, parentPath } from "./path.ts";
+import { childPath, isAtOrBelow, nameOf, ownName, parentPath } from "./path.ts";
 import { noData, Slab } from "./slab.ts";
 import { emptyStat, ZnodeKind, type Stat } from "./stat.ts";
 import { OpKind, type TxnOp } from "./txn.ts";
@@ -250,7 +250,7 @@ export class Tree implements Names {
     assert(op.znode === this.nextId, "a created znode does not have the next identity");
     this.nextId++;
     const { table } = this;
-    const slot = this.insert(parent, nameOf(op.path), op.znode, op);
+    const slot = this.insert(parent, ownName(op.path), op.znode, op);
     this.setStat(slot, op.stat);
     table.setWide(slot, Wide.rowZxid, zxid);
     table.setNarrow(parent, Narrow.children, table.narrow(parent, Narrow.children) + 1);
