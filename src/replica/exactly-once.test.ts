@@ -244,6 +244,18 @@ describe("a refusal for now", () => {
     expect(seqsOf(world, session)).toEqual([1, 2, 3]);
   });
 
+  it("blocks no longer when the write has run by another way", () => {
+    const { world, at, session } = connected();
+    world.replica.setDiskLow(true);
+    at.stream.write(1, setData("/a"), 1);
+    at.stream.write(2, setData("/a"), 2);
+    world.replica.setDiskLow(false);
+    world.unaryWrite(setData("/a"), { session, seq: 1 });
+    at.stream.write(3, setData("/a"), 2);
+    world.settle();
+    expect(at.sink.take()).toEqual(["1 DISK_LOW @3", "2 DISK_LOW @3", "3 ok @5"]);
+  });
+
   it("because of too many unacknowledged outcomes ends with an acknowledgement", () => {
     const { world, at, session } = connected();
     const most = limits.unacknowledgedOutcomes;

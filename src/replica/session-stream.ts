@@ -95,11 +95,12 @@ export class SessionStream {
     const entry = new WriteEntry(this, call, seq, dataLength(request));
     this.queue.push(entry);
     this.dataBytes += entry.dataBytes;
+    // It is sent again, or has run by another way: a unary retry.
+    if (seq === this.blockedSeq || this.live.nextSeq > this.blockedSeq) this.blockedBy = undefined;
     if (this.blockedBy !== undefined && seq > this.blockedSeq) {
       entry.refused(this.host.appliedZxid, this.blockedBy);
       return;
     }
-    if (seq === this.blockedSeq) this.blockedBy = undefined;
     this.host.submit({ request, seq, caller: this.caller, live: this.live, waiter: entry });
   }
 
