@@ -10,7 +10,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { parentPort, workerData } from "node:worker_threads";
 import { assert } from "../base/assert.ts";
 import type { CheckpointWorkerData, FromCheckpointWorker, ToCheckpointWorker } from "./checkpoint-messages.ts";
-import { openForReading, openForWriting, type Connection, type Statement } from "./database.ts";
+import { emptyWal, openForReading, openForWriting, type Connection, type Statement } from "./database.ts";
 import { Fold } from "./fold.ts";
 import { logFile } from "./log-schema.ts";
 import { purgeable } from "./retention.ts";
@@ -160,7 +160,8 @@ class Checkpoint {
 
   /** Returns whether a new verified copy is in place. */
   private async copyTree(): Promise<boolean> {
-    this.tree.pragma("wal_checkpoint(TRUNCATE)");
+    // Somebody reads tree.db: another time.
+    if (!emptyWal(this.tree)) return false;
     this.tree.close();
     try {
       for (const _ of this.copy.make()) {
@@ -183,7 +184,7 @@ class Checkpoint {
     // Somebody waits for this, so without pauses and at the usual priority, where the system allows it.
     if (process.platform === "linux") raisePriority();
     if (fold) for (const _ of this.steps(this.committed.get() as number));
-    this.tree.pragma("wal_checkpoint(TRUNCATE)");
+    emptyWal(this.tree);
     this.tree.close();
     this.log.close();
     port.close();

@@ -2,12 +2,16 @@
  * Opening SQLite files the one way that is durable: WAL, every commit synced, checkpoints only when asked for. Settings
  * are read back, because SQLite ignores a pragma it cannot carry out.
  */
-import { chmodSync, closeSync, mkdirSync, openSync } from "node:fs";
+import { chmodSync, closeSync, fsyncSync, mkdirSync, openSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import Database from "better-sqlite3";
 import { StorageError } from "./storage-error.ts";
 
 export type Connection = Database.Database;
 export type Statement = Database.Statement;
+
+/** How long a statement waits for a lock of somebody else. */
+const busyMs = 5000;
 
 /** What a file of ours is, stored in its header where `file` and sqlite3 see it. */
 export interface FileKind {
@@ -25,10 +29,33 @@ export interface OpenOptions {
   readonly cacheKiB?: number;
 }
 
-/** Makes the data directory, closed to other users. */
+/** Makes the data directory, closed to other users. A new one is durable: nothing in it survives without its name. */
 export function makeDirectory(dir: string): void {
-  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  const firstMade = mkdirSync(dir, { recursive: true, mode: 0o700 });
   chmodSync(dir, 0o700);
+  if (firstMade === undefined) return;
+  for (let at = resolve(dir); ; at = dirname(at)) {
+    syncPath(at);
+    if (at.length < resolve(firstMade).length) return;
+  }
+}
+
+/** Syncs a file, or the names in a directory. */
+export function syncPath(path: string): void {
+  const file = openSync(path, "r");
+  try {
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Copies the WAL into the file, syncs it and empties the WAL. Returns false when a reader keeps it from that. */
+export function emptyWal(db: Connection, waitMs = 500): boolean {
+  db.pragma(`busy_timeout = ${waitMs}`);
+  const [result] = db.pragma("wal_checkpoint(TRUNCATE)") as [{ busy: number }];
+  db.pragma(`busy_timeout = ${busyMs}`);
+  return result.busy === 0;
 }
 
 /**
@@ -75,7 +102,7 @@ function open(path: string, kind: FileKind, options: OpenOptions, prepare: (db: 
   const readonly = options.readonly === true;
   let db: Connection;
   try {
-    db = new Database(path, { readonly, fileMustExist: true, timeout: 5000 });
+    db = new Database(path, { readonly, fileMustExist: true, timeout: busyMs });
   } catch (error) {
     throw new StorageError("IO", `cannot open ${path}: ${(error as Error).message}`, { cause: error });
   }

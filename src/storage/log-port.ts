@@ -34,7 +34,7 @@ export class LogWriter implements LogPort {
   private draining = false;
   private drained: (() => void) | undefined;
   private closing = false;
-  private failed = false;
+  private failure: StorageError | undefined;
   private opened: { resolve(): void; reject(error: Error): void } | undefined;
   private readonly ended: Promise<void>;
 
@@ -54,6 +54,10 @@ export class LogWriter implements LogPort {
   /** Opens the log of a recovered directory. */
   open(dataDir: string): Promise<void> {
     return new Promise((resolve, reject) => {
+      if (this.failure !== undefined) {
+        reject(this.failure);
+        return;
+      }
       this.opened = { resolve, reject };
       this.post({ kind: "open", dataDir });
     });
@@ -99,11 +103,11 @@ export class LogWriter implements LogPort {
   }
 
   get hasFailed(): boolean {
-    return this.failed;
+    return this.failure !== undefined;
   }
 
   private checkDrained(): void {
-    if (this.failed || (this.gathered.length === 0 && this.underWay.length === 0)) this.drained?.();
+    if (this.hasFailed || (this.gathered.length === 0 && this.underWay.length === 0)) this.drained?.();
   }
 
   private enqueue(step: LogStep): void {
@@ -120,7 +124,7 @@ export class LogWriter implements LogPort {
   }
 
   private flush(limit: number): void {
-    if (this.gathered.length === 0 || this.underWay.length >= limit || this.failed) return;
+    if (this.gathered.length === 0 || this.underWay.length >= limit || this.hasFailed) return;
     const steps = this.gathered.map(withOwnBuffer);
     this.gathered = [];
     this.underWay.push(steps.at(-1)!.write);
@@ -135,7 +139,7 @@ export class LogWriter implements LogPort {
   private receive(message: FromLogWorker): void {
     switch (message.kind) {
       case "persisted":
-        if (this.failed) return;
+        if (this.hasFailed) return;
         while (this.underWay.length > 0 && this.underWay[0]! <= message.write) this.underWay.shift();
         this.flush(messagesUnderWay);
         if (message.write > this.persisted) {
@@ -163,8 +167,8 @@ export class LogWriter implements LogPort {
   }
 
   private fail(error: StorageError): void {
-    if (this.failed) return;
-    this.failed = true;
+    if (this.hasFailed) return;
+    this.failure = error;
     this.checkDrained();
     if (this.opened !== undefined) this.opened.reject(error);
     else this.events.onFailure(error);

@@ -17,6 +17,7 @@ export const logFile: FileKind = {
   version: 1,
   create(db) {
     db.exec(tables);
+    db.exec(txnView);
     const addAcl = db.prepare("INSERT INTO acl (id, zxid, entries) VALUES (?, 0, ?)");
     for (const { id, entries } of new AclTable().rows()) addAcl.run(id, entries);
     db.prepare("INSERT INTO state (id) VALUES (1)").run();

@@ -8,7 +8,7 @@
 import { join } from "node:path";
 import { parentPort, receiveMessageOnPort } from "node:worker_threads";
 import { assert, unreachable } from "../base/assert.ts";
-import { openForWriting, type Connection } from "./database.ts";
+import { emptyWal, openForWriting, type Connection } from "./database.ts";
 import type { FromLogWorker, LogStep, ToLogWorker } from "./log-messages.ts";
 import { logFile } from "./log-schema.ts";
 import { LogStore } from "./log-store.ts";
@@ -108,7 +108,7 @@ class LogWorker {
     clearTimeout(this.purgeTimer);
     this.raiseWatermark();
     this.watermark.close();
-    this.db.pragma("wal_checkpoint(TRUNCATE)");
+    emptyWal(this.db);
     this.store.close();
   }
 }

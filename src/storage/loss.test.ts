@@ -121,3 +121,24 @@ test("a missing committed transaction at the end is refused, even without a wate
   rmSync(join(crashed, "watermark"));
   await expect(StorageFixture.open(crashed)).rejects.toThrow("transactions 19 to 21 are missing from the log");
 });
+
+test("a foreign reader that keeps both write-ahead logs does not keep the server from starting", async () => {
+  const first = await StorageFixture.open(crashed);
+  await first.storage.close({ zxid: history.zxid, epoch: 1 });
+  const readers = ["log.db", "tree.db"].map((name) => {
+    const path = join(crashed, name);
+    const writer = new Database(path);
+    writer.exec("UPDATE state SET id = id");
+    const reader = new Database(path, { readonly: true });
+    reader.exec("BEGIN; SELECT * FROM state");
+    writer.exec("UPDATE state SET id = id");
+    writer.close();
+    expect(statSync(`${path}-wal`).size).toBeGreaterThan(0);
+    return reader;
+  });
+  const fixture = await StorageFixture.open(crashed);
+  expect(fixture.storage.recovered.tree.digest).toBe(history.tree.digest);
+  expect(fixture.storage.recovered.last.zxid).toBe(history.zxid);
+  await fixture.storage.close();
+  for (const reader of readers) reader.close();
+});

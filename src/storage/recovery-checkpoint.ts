@@ -2,12 +2,12 @@
  * Where recovery starts from: tree.db if it is sound, else the older copy, else nothing at all, as long as the log
  * reaches back to it. A damaged file is put aside for the operator, never overwritten.
  */
-import { copyFileSync, existsSync, fsyncSync, openSync, closeSync, renameSync, rmSync } from "node:fs";
+import { copyFileSync, existsSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { SessionTable } from "../sessions/session-table.ts";
 import { parseFounding, type Founding } from "../tree/detail.ts";
 import { Tree } from "../tree/tree.ts";
-import { openForReading, openForWriting } from "./database.ts";
+import { emptyWal, openForReading, openForWriting, syncPath } from "./database.ts";
 import { loadTree, type TreeFile } from "./load.ts";
 import { readSessions } from "./session-rows.ts";
 import { StorageError } from "./storage-error.ts";
@@ -36,6 +36,8 @@ export interface StartOptions {
 export async function findStart(options: StartOptions): Promise<Start> {
   const current = join(options.dataDir, "tree.db");
   const older = join(options.dataDir, "tree.old.db");
+  // What a crash left half made.
+  for (const name of ["tree.new.db", "tree.copy.db"]) rmSync(join(options.dataDir, name), { force: true });
   if (existsSync(current)) {
     try {
       return await load(current, options.check);
@@ -71,12 +73,12 @@ function readSmallTables(path: string, check: CheckContinuation): { file: TreeFi
   const db = openForWriting(path, treeFile, { cacheKiB: 2048 });
   try {
     // Purged rows of the log live on in here alone: what is read must be what is on the disk.
-    const [result] = db.pragma("wal_checkpoint(TRUNCATE)") as [{ busy: number }];
+    const atRest = emptyWal(db);
     const state = readTreeState(db);
     check(state);
     const sessions = readSessions(db);
     const acls = readAcls(db);
-    if (result.busy === 0) return { file: { path, state, root: znodeRoot(db), acls }, sessions };
+    if (atRest) return { file: { path, state, root: znodeRoot(db), acls }, sessions };
     // A foreign reader keeps the WAL from being emptied: the pages are read from a copy without one.
     const copy = path.replace("tree.db", "tree.new.db");
     rmSync(copy, { force: true });
@@ -113,13 +115,7 @@ function putAside(path: string): void {
 function copyDurably(from: string, to: string, dataDir: string): void {
   const temporary = join(dataDir, "tree.new.db");
   copyFileSync(from, temporary);
-  sync(temporary);
+  syncPath(temporary);
   renameSync(temporary, to);
-  sync(dataDir);
-}
-
-function sync(path: string): void {
-  const file = openSync(path, "r");
-  fsyncSync(file);
-  closeSync(file);
+  syncPath(dataDir);
 }

@@ -15,7 +15,7 @@ import { applyToSessions } from "../sessions/apply.ts";
 import { parseFounding } from "../tree/detail.ts";
 import { OpKind, type Txn } from "../tree/txn.ts";
 import type { LogPosition } from "../zab/durable-log.ts";
-import { openForWriting, type Connection } from "./database.ts";
+import { emptyWal, openForWriting, type Connection } from "./database.ts";
 import { LogChain } from "./log-chain.ts";
 import { chainPointAt, scanLog } from "./log-scan.ts";
 import { logFile } from "./log-schema.ts";
@@ -71,9 +71,8 @@ function claim(db: Connection, options: RecoveryOptions): void {
 }
 
 function makeDurableAnew(db: Connection, path: string): void {
-  const [result] = db.pragma("wal_checkpoint(TRUNCATE)") as [{ busy: number }];
-  // A foreign reader keeps the WAL: its bytes are written once more, which makes them dirty, and synced.
-  if (result.busy !== 0) rewrite(`${path}-wal`);
+  // A foreign reader may keep the WAL: its bytes are written once more, which makes them dirty, and synced.
+  if (!emptyWal(db)) rewrite(`${path}-wal`);
 }
 
 function rewrite(path: string): void {

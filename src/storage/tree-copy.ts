@@ -5,7 +5,7 @@
 import { closeSync, existsSync, fsyncSync, openSync, readSync, renameSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { formatDigest, DigestSum } from "../tree/digest.ts";
-import { leaveWal, openForReading } from "./database.ts";
+import { leaveWal, openForReading, syncPath } from "./database.ts";
 import { StorageError } from "./storage-error.ts";
 import { TablePages } from "./table-pages.ts";
 import { readTreeState, treeFile, znodeRoot, type TreeState } from "./tree-schema.ts";
@@ -42,9 +42,7 @@ export class TreeCopy {
     leaveWal(temporary);
     yield* verify(temporary);
     renameSync(temporary, this.older);
-    const directory = openSync(this.dataDir, "r");
-    fsyncSync(directory);
-    closeSync(directory);
+    syncPath(this.dataDir);
   }
 
   private *copyTo(path: string): Generator<void, void> {

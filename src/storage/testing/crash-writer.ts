@@ -15,7 +15,8 @@ const lastZxidOf = new Map<number, number>();
 const storage = await openStorage({
   dataDir,
   serverId: 1,
-  // Folds all the time, so that a kill meets the checkpoint at work, too.
+  // Folds and purges all the time, so that a kill meets the checkpoint at work, too.
+  retention: { milliseconds: 0, transactions: 500, bytes: 1e12 },
   checkpoint: process.argv[3] === "no-checkpoint" ? false : { behindTransactions: 20, behindMs: 100 },
   onFailure: (error) => {
     console.log(JSON.stringify({ failed: error.message }));
