@@ -91,8 +91,9 @@ export const reasonTable = {
     number: 10,
     grpc: "FAILED_PRECONDITION",
     meaning:
-      "The session has ended, never existed, or the secret is wrong. Its ephemeral znodes are gone; open a new one.",
-    metadata: ["session_id"],
+      "The session has ended, never existed, or the secret is wrong. Its ephemeral znodes are gone; open a new one. " +
+      "A numbered write is told what became of it, while that is remembered.",
+    metadata: ["session_id", "seq", "outcome", "zxid", "outcome_reason"],
   },
   SESSION_REQUIRED: {
     number: 11,

@@ -9,6 +9,8 @@ import type { Txn } from "../tree/txn.ts";
 
 const usualSlots = 1024;
 const maxBytes = 4 * 1024 * 1024;
+/** What an operation takes in memory besides its data: objects, strings, its part of the message it came in. */
+const operationBytes = 1024;
 
 export class RecentTxns {
   private readonly slots: number;
@@ -70,6 +72,6 @@ export class RecentTxns {
 
 function sizeOf(txn: Txn): number {
   let size = 0;
-  for (const op of txn.ops) size += (op.data?.length ?? 0) + 256;
+  for (const op of txn.ops) size += (op.data?.length ?? 0) + operationBytes;
   return size;
 }

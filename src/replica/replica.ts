@@ -22,7 +22,7 @@ import { OpKind, RequestKind, type Txn, type TxnOp } from "../tree/txn.ts";
 import type { WatchSink } from "../watches/watch-event.ts";
 import type { MayRead, Watch } from "../watches/watch-table.ts";
 import { Broadcast } from "../zab/broadcast.ts";
-import type { DurableLog } from "../zab/durable-log.ts";
+import type { DurableLog, LogPosition } from "../zab/durable-log.ts";
 import { Establishment } from "../zab/establishment.ts";
 import { Quorum } from "../zab/quorum.ts";
 import { FreshnessWaits } from "./freshness.ts";
@@ -90,7 +90,9 @@ export class Replica implements StreamHost, WriteHost, KeeperHost, FeedHost {
   private readonly establishment: Establishment;
   private broadcast: Broadcast | undefined;
   private writes = 0;
+  /** What was logged when this began: the pending tail, and the last transaction of all. */
   private readonly tail: readonly Txn[];
+  private readonly history: LogPosition;
   private founding: Founding | undefined;
 
   private diskLow = false;
@@ -108,6 +110,7 @@ export class Replica implements StreamHost, WriteHost, KeeperHost, FeedHost {
     this.founding = recovered.founding;
     this.appliedZxid = committed.zxid;
     this.tail = recovered.tail;
+    this.history = last;
     this.reader = new Reader(tree);
     const { sizes } = config;
     this.recent = new RecentTxns({ zxid: this.appliedZxid, ops: wholeTxn + 1 }, sizes?.recentTxns);
@@ -373,7 +376,7 @@ export class Replica implements StreamHost, WriteHost, KeeperHost, FeedHost {
     this.broadcast = new Broadcast(
       { self: this.config.serverId, quorum: this.quorum },
       { log: this.ports.log, nextWrite: this.nextWrite },
-      { epoch: this.epoch, historyZxid: this.lastLoggedZxid },
+      { epoch: this.epoch, history: this.history },
     );
     this.keeper.takeOver();
     if (this.founding !== undefined) this.startServing();

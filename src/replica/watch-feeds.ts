@@ -106,7 +106,9 @@ export class WatchFeeds {
 
   /** Watches of all kinds, those that still catch up included. */
   get count(): number {
-    return this.table.count + this.resuming.size;
+    let resuming = 0;
+    for (const { state } of this.feeds.values()) if (state.kind === "resuming") resuming++;
+    return this.table.count + resuming;
   }
 
   add(registration: WatchRegistration): Watch | Refusal {

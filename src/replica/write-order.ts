@@ -163,5 +163,6 @@ export class WriteOrder {
 export function refusalOfOutcome(outcome: Outcome): Refusal {
   const reason = reasonOfNumber(outcome.code);
   assert(reason !== undefined, "an outcome has an unknown code");
-  return refusal(reason, reasonTable[reason].meaning, { operation: String(outcome.failedOp) });
+  const metadata = outcome.failedOp === 0 ? {} : { operation: String(outcome.failedOp) };
+  return refusal(reason, reasonTable[reason].meaning, metadata);
 }

@@ -91,7 +91,13 @@ export function setAclRequest(message: SetAclMessage): WriteRequest & { kind: "s
 }
 
 export function multiRequest(message: MultiMessage): WriteRequest {
-  return { kind: "multi", operations: message.operations.map(multiOperation) };
+  try {
+    return { kind: "multi", operations: message.operations.map(multiOperation) };
+  } catch (error) {
+    if (!(error instanceof InvalidMessage)) throw error;
+    // It may carry a seq, and a write that can never succeed uses that up: the core refuses it in its turn.
+    return { kind: "multi", operations: [], problem: error.refusal };
+  }
 }
 
 function multiOperation(message: MultiOperationMessage, index: number): MultiOperation {

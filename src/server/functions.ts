@@ -124,7 +124,7 @@ export function treeFunctions(core: ServerCore): UnaryFunctions {
       const { replica } = core;
       const who = authenticate(replica, context);
       if ("reason" in who) {
-        reply(who, undefined);
+        reply(withOutcome(core, who, context, request.seq), undefined);
         return;
       }
       replica.write({
@@ -166,6 +166,19 @@ export function treeFunctions(core: ServerCore): UnaryFunctions {
       () => ({ linearizable: true, minZxid: 0 }),
     ),
   };
+}
+
+/** A retry that finds its session ended is told what became of the write, while that is remembered. */
+function withOutcome(core: ServerCore, refused: Refusal, context: CallContext, seq: bigint): Refusal {
+  const id = context.metadata("zabtree-session-id");
+  const secret = context.metadata("zabtree-session-secret-bin");
+  if (refused.reason !== "SESSION_EXPIRED" || seq <= 0n || typeof secret !== "object") return refused;
+  const outcome = core.replica.outcome(Number(id), hashSecret(secret), toNumber(seq, "seq"));
+  if ("reason" in outcome) return refused;
+  const metadata: Record<string, string> = { ...refused.metadata, seq: String(seq), outcome: outcome.state };
+  if ("zxid" in outcome) metadata["zxid"] = String(outcome.zxid);
+  if ("refusal" in outcome) metadata["outcome_reason"] = outcome.refusal.reason;
+  return { ...refused, metadata };
 }
 
 function offStream(request: Parameters<typeof freshnessOf>[0]): Freshness {

@@ -58,6 +58,8 @@ export type MultiOperation = CreateRequest | DeleteRequest | SetDataRequest | Se
 export interface MultiRequest {
   readonly kind: "multi";
   readonly operations: readonly MultiOperation[];
+  /** Set when the message could not be understood: even such a write uses up its seq. */
+  readonly problem?: Refusal;
 }
 
 export type WriteRequest =
@@ -77,7 +79,8 @@ export function requestProblem(request: WriteRequest, identities: readonly Ident
 }
 
 function multiProblem(request: MultiRequest, identities: readonly Identity[]): Refusal | undefined {
-  const { operations } = request;
+  const { operations, problem: malformed } = request;
+  if (malformed !== undefined) return malformed;
   if (operations.length === 0) return refusal("BAD_ARGUMENTS", "a multi needs an operation", { field: "operations" });
   if (operations.length > limits.multiOperations) {
     return tooLarge("operations", limits.multiOperations, operations.length);
@@ -160,6 +163,7 @@ function aclProblem(path: string, acl: Acl, identities: readonly Identity[]): Re
 export function fingerprint(request: WriteRequest): number {
   let h = 0x2545f491;
   if (request.kind === "multi") {
+    h = hashString(request.problem?.message ?? "", h);
     for (const operation of request.operations) h = mixNumber(h, operationFingerprint(operation));
     return combine(h, mix(h, request.operations.length));
   }

@@ -25,6 +25,7 @@ export class Broadcast {
   /** Appended here and not yet known to be durable, oldest first. */
   private readonly unsynced: Proposed[] = [];
   private readonly acked = new Map<number, number>();
+  private readonly history: LogPosition;
   private proposedZxid: number;
   private committedZxid: number;
   /** The commit point that the last durable step carries, and the one it is known to be stored at. */
@@ -33,21 +34,24 @@ export class Broadcast {
   constructor(
     ensemble: { self: number; quorum: Quorum },
     durable: { log: DurableLog; nextWrite: () => number },
-    start: { epoch: number; historyZxid: number },
+    start: { epoch: number; history: LogPosition },
   ) {
     this.self = ensemble.self;
     this.quorum = ensemble.quorum;
     this.log = durable.log;
     this.nextWrite = durable.nextWrite;
     this.epoch = start.epoch;
-    this.proposedZxid = start.historyZxid;
-    this.committedZxid = start.historyZxid;
+    this.history = start.history;
+    this.proposedZxid = start.history.zxid;
+    this.committedZxid = start.history.zxid;
     this.storedZxid = 0;
-    this.acked.set(this.self, start.historyZxid);
+    this.acked.set(this.self, start.history.zxid);
     this.isConfirmed = this.quorum.isMet(new Set([this.self]));
   }
 
+  /** The commit point, with the epoch of that transaction's own row. */
   get committed(): LogPosition {
+    if (this.committedZxid === this.history.zxid) return this.history;
     return { zxid: this.committedZxid, epoch: this.epoch };
   }
 

@@ -128,7 +128,7 @@ describe("broadcast", () => {
     const broadcast = new Broadcast(
       { self: 1, quorum: new Quorum(voters) },
       { log, nextWrite: counter() },
-      { epoch: 5, historyZxid: 9 },
+      { epoch: 5, history: { zxid: 9, epoch: 4 } },
     );
     return { log, broadcast, bytes: new Uint8Array(0) };
   }

@@ -28,7 +28,7 @@ AUTH_FAILED = "AUTH_FAILED"
 """A credential is malformed or of an unknown scheme. (UNAUTHENTICATED; metadata: scheme)"""
 
 SESSION_EXPIRED = "SESSION_EXPIRED"
-"""The session has ended, never existed, or the secret is wrong. Its ephemeral znodes are gone; open a new one. (FAILED_PRECONDITION; metadata: session_id)"""
+"""The session has ended, never existed, or the secret is wrong. Its ephemeral znodes are gone; open a new one. A numbered write is told what became of it, while that is remembered. (FAILED_PRECONDITION; metadata: session_id, seq, outcome, zxid, outcome_reason)"""
 
 SESSION_REQUIRED = "SESSION_REQUIRED"
 """The operation needs a session and the call carries none. (FAILED_PRECONDITION)"""

@@ -104,7 +104,7 @@ export declare type WatchEvent = Message<"zabtree.v1.WatchEvent"> & {
   op: number;
 
   /**
-   * The Stat after the change; for a deletion the last one.
+   * The Stat after the change; for a deletion the last one. Unset for CHILDREN_CHANGED.
    *
    * @generated from field: zabtree.v1.Stat stat = 5;
    */
