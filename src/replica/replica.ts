@@ -153,6 +153,11 @@ export class Replica implements StreamHost, WriteHost, KeeperHost, FeedHost {
     return this.keeper.clock.now;
   }
 
+  /** The commit point, with the epoch of its own row; undefined until this leader is in office. */
+  get committed(): LogPosition | undefined {
+    return this.broadcast?.committed;
+  }
+
   get lastLoggedZxid(): number {
     return this.pipeline.nextZxid - 1;
   }

@@ -73,6 +73,9 @@ export class ServerCore implements Position {
           this.replica.persisted(write);
         });
       },
+      onDamage: (error) => {
+        this.logger.error({ err: error }, "damaged data was found; the server goes on without it");
+      },
       onHistory: (ticket, result) => {
         this.input(() => {
           this.replica.historyRead(ticket, result);
@@ -146,8 +149,10 @@ export class ServerCore implements Position {
     if (this.failed) return;
     try {
       this.replica.flush();
-      for (const output of this.dirty) output.flush();
+      // Sending may make an output dirty again: it then waits for the next turn.
+      const outputs = [...this.dirty];
       this.dirty.clear();
+      for (const output of outputs) output.flush();
     } catch (error) {
       this.fail(error instanceof Error ? error : new Error(String(error)));
     }
@@ -192,6 +197,6 @@ export class ServerCore implements Position {
   /** Makes everything durable and lets go of the files. */
   async close(): Promise<void> {
     clearInterval(this.timer);
-    await this.storage.close();
+    await this.storage.close(this.replica.committed);
   }
 }
