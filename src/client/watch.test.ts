@@ -83,6 +83,31 @@ describe("a watch whose stream breaks", () => {
     expect(starts).toHaveLength(1);
   });
 
+  it("resumes when the server falls silent, however long its reader takes", async () => {
+    const starts: unknown[] = [];
+    const service = {
+      async *watch(request: MessageInitShape<typeof WatchRequestSchema>, { signal }: { signal: AbortSignal }) {
+        const start = request.spec?.start;
+        starts.push(start?.case === "resumeAfter" ? start.value.zxid : undefined);
+        yield message({ cursor: { clusterId, zxid: 4n, op: 0 } });
+        if (starts.length === 1) yield message({ events: [{ zxid: 5n, op: 0 }] });
+        else return;
+        await new Promise((resolve) => signal.addEventListener("abort", resolve));
+        throw broken();
+      },
+    } as unknown as Stub<typeof WatchService>;
+    const breaks: string[] = [];
+    const onBreak = (error: ZabtreeError) => breaks.push(error.message);
+    const seen: bigint[] = [];
+    for await (const { events } of resumingWatch(service, spec, { silenceMs: 50, onBreak })) {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      seen.push(...events.map((event) => event.zxid));
+    }
+    expect(seen).toEqual([5n]);
+    expect(starts).toEqual([undefined, 5n]);
+    expect(breaks).toEqual(["the watch was silent for 50 ms"]);
+  });
+
   it("stops when told to, between two attempts", async () => {
     const { service, starts } = scripted([[message({}), broken()]]);
     const stop = new AbortController();

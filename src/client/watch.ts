@@ -6,6 +6,7 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { setTimeout as sleep } from "node:timers/promises";
 import { CursorSchema, type Cursor } from "../../gen/ts/zabtree/v1/common_pb.js";
 import type { WatchResponse, WatchService, WatchSpecSchema, WatchUpdate } from "../../gen/ts/zabtree/v1/watch_pb.js";
+import { GrpcCode } from "../base/reasons.ts";
 import { ZabtreeError } from "./error.ts";
 import type { Stub } from "./stub.ts";
 
@@ -16,10 +17,14 @@ export interface ResumingWatchOptions {
    * was not complete, so that it begins anew.
    */
   readonly onBreak?: (error: ZabtreeError, fromStart: boolean) => void;
+  /** How long the server may be silent before the stream counts as broken, in milliseconds; 30,000 when left out. */
+  readonly silenceMs?: number;
 }
 
 const firstPauseMs = 100;
-const longestPauseMs = 2000;
+const longestPauseMs = 1000;
+/** A server with nothing to tell says so every 10 seconds. */
+const longestSilenceMs = 30_000;
 
 /** Reasons after which the contract says to resume from the last cursor. */
 const resumable = new Set<string | undefined>(["SLOW_CONSUMER", "SHUTTING_DOWN"]);
@@ -40,7 +45,7 @@ export async function* resumingWatch(
   for (;;) {
     try {
       const from = cursor === undefined ? spec : resumed(spec, cursor);
-      for await (const response of watches.watch({ spec: from }, { signal: options.signal })) {
+      for await (const response of unlessSilent(watches, from, options)) {
         opened = true;
         pauseMs = firstPauseMs;
         cursor = cursorAfter(response, cursor, spec.start?.case === "currentState");
@@ -56,6 +61,33 @@ export async function* resumingWatch(
       if (stopped()) return;
       pauseMs = Math.min(pauseMs * 2, longestPauseMs);
     }
+  }
+}
+
+/** One stream. It breaks when the server is silent for too long; time its reader takes does not count. */
+async function* unlessSilent(
+  watches: Stub<typeof WatchService>,
+  spec: MessageInitShape<typeof WatchSpecSchema>,
+  { signal, silenceMs = longestSilenceMs }: ResumingWatchOptions,
+): AsyncGenerator<WatchResponse, void> {
+  const silence = new AbortController();
+  const giveUp = () => {
+    silence.abort();
+  };
+  let timer = setTimeout(giveUp, silenceMs);
+  const either = signal === undefined ? silence.signal : AbortSignal.any([signal, silence.signal]);
+  try {
+    for await (const response of watches.watch({ spec }, { signal: either })) {
+      clearTimeout(timer);
+      yield response;
+      timer = setTimeout(giveUp, silenceMs);
+    }
+  } catch (error) {
+    if (!silence.signal.aborted) throw error;
+    const message = `the watch was silent for ${silenceMs} ms`;
+    throw new ZabtreeError({ message, code: GrpcCode.UNAVAILABLE, cause: error });
+  } finally {
+    clearTimeout(timer);
   }
 }
 
