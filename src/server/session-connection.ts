@@ -191,18 +191,22 @@ export class SessionConnection implements Flushable, SessionRequests {
   /** End of a turn. */
   flush(): void {
     if (this.over) return;
+    this.send();
+    if (this.writer.endReason === undefined && this.writer.backlog > limits.streamBacklog) {
+      const limit = String(limits.streamBacklog);
+      this.end(refusal("SLOW_CONSUMER", "too much waits to be read", { limit }));
+      this.send();
+    }
+    if (this.writer.endReason !== undefined) this.finish(this.writer.endReason);
+    else this.regulate();
+  }
+
+  private send(): void {
     for (const message of this.writer.take()) {
       this.call.write(message, () => {
         this.wrote(message.length);
       });
     }
-    if (this.writer.endReason !== undefined) this.finish(this.writer.endReason);
-    else if (this.writer.backlog > limits.streamBacklog) {
-      const limit = String(limits.streamBacklog);
-      const problem = refusal("SLOW_CONSUMER", "too much waits to be read", { limit });
-      this.stream?.detach();
-      this.finish(problem);
-    } else this.regulate();
   }
 
   private wrote(bytes: number): void {
