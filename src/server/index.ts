@@ -35,31 +35,34 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       (options.onFatal ?? exit)(error);
     },
   });
-  const grpc = new GrpcServer(core);
-  const http = options.http === undefined ? undefined : new HttpServer(core, options.tls);
+  let grpc: GrpcServer | undefined;
+  let http: HttpServer | undefined;
   let listen: string;
   let httpListen: string | undefined;
   try {
+    grpc = new GrpcServer(core);
+    if (options.http !== undefined) http = new HttpServer(core, options.tls);
     listen = await grpc.listen(options.listen, options.tls);
     httpListen = await http?.listen(options.http!);
   } catch (error) {
     await core.close();
-    await grpc.stop();
+    await grpc?.stop();
     throw new ConfigError(`cannot listen: ${error instanceof Error ? error.message : String(error)}`);
   }
+  const servers = http === undefined ? [grpc] : [grpc, http];
   logger.info({ listen, http: httpListen, dataDir: options.dataDir, epoch: core.epoch }, "serving");
   let stopped: Promise<void> | undefined;
   return {
     listen,
     http: httpListen,
     dataDir: options.dataDir,
-    stop: () => (stopped ??= stopAll(core, grpc, http)),
+    stop: () => (stopped ??= stopAll(core, servers)),
   };
 }
 
-async function stopAll(core: ServerCore, grpc: GrpcServer, http: HttpServer | undefined): Promise<void> {
+async function stopAll(core: ServerCore, servers: readonly (GrpcServer | HttpServer)[]): Promise<void> {
   await core.stopStreams();
-  await Promise.all([grpc.stop(), http?.stop()]);
+  await Promise.all(servers.map((server) => server.stop()));
   await core.close();
 }
 
