@@ -7,8 +7,19 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { fromBinary, type DescMethod, type DescService, type Message } from "@bufbuild/protobuf";
-import { ConnectError, type ConnectRouter, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
-import { connectNodeAdapter } from "@connectrpc/connect-node";
+import {
+  ConnectError,
+  createConnectRouter,
+  type ConnectRouter,
+  type HandlerContext,
+  type ServiceImpl,
+} from "@connectrpc/connect";
+import {
+  compressionBrotli,
+  compressionGzip,
+  universalRequestFromNodeRequest,
+  universalResponseToNodeResponse,
+} from "@connectrpc/connect-node";
 import { ErrorInfoSchema } from "../../gen/ts/google/rpc/error_details_pb.js";
 import { ClusterService } from "../../gen/ts/zabtree/admin/v1/cluster_pb.js";
 import { SessionService } from "../../gen/ts/zabtree/v1/session_pb.js";
@@ -31,19 +42,38 @@ export class HttpServer {
 
   constructor(core: ServerCore, tls: TlsFiles | undefined) {
     this.core = core;
-    const api = connectNodeAdapter({
-      routes: (router) => {
-        this.route(router);
-      },
-      readMaxBytes: limits.requestMessage,
-      writeMaxBytes: limits.responseMessage + 1024 * 1024,
-    });
+    const api = this.api();
     const listener = (request: IncomingMessage, response: ServerResponse): void => {
       this.handle(request, response, api);
     };
     this.server = tls === undefined ? createServer(listener) : createTlsServer(tlsOptions(tls), listener);
-    this.server.requestTimeout = 0;
+    // Until a request has arrived as a whole; answers may take as long as they like.
+    this.server.requestTimeout = 30_000;
     this.server.headersTimeout = 10_000;
+  }
+
+  /** Like connectNodeAdapter, which writes an error to the console whenever a client goes away. */
+  private api(): (request: IncomingMessage, response: ServerResponse) => void {
+    const router = createConnectRouter({
+      acceptCompression: [compressionGzip, compressionBrotli],
+      readMaxBytes: limits.requestMessage,
+      writeMaxBytes: limits.responseMessage + 1024 * 1024,
+    });
+    this.route(router);
+    const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
+    return (request, response) => {
+      const handler = handlers.get(request.url?.split("?", 1)[0] ?? "");
+      if (handler === undefined) {
+        answer(response, 404, "not found\n");
+        return;
+      }
+      handler(universalRequestFromNodeRequest(request, response, undefined, undefined))
+        .then((answered) => universalResponseToNodeResponse(answered, response))
+        .catch((error: unknown) => {
+          this.core.logger.debug({ err: error, method: handler.method.name }, "an HTTP call broke off");
+          response.destroy();
+        });
+    };
   }
 
   private route(router: ConnectRouter): void {
