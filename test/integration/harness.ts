@@ -3,6 +3,12 @@ import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
+import {
+  connect as connectHttp2,
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  type IncomingHttpHeaders,
+} from "node:http2";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -286,4 +292,81 @@ export async function runProgram(program: string, args: readonly string[], cwd?:
   const options = { cwd, timeout: 60_000, maxBuffer: 64 * mebibyte };
   const { stdout } = await promisify(execFile)(program, args, options);
   return stdout;
+}
+
+/**
+ * A gRPC call on an HTTP/2 connection of its own, whose answers are taken off the connection only while it reads. (The
+ * gRPC library takes up to sixteen messages of any size before it stops.)
+ */
+export class Http2Call {
+  readonly messages: Buffer[] = [];
+  readonly ended: Promise<Ended>;
+  private readonly session: ClientHttp2Session;
+  private readonly stream: ClientHttp2Stream;
+  private pending = Buffer.alloc(0);
+
+  constructor(address: string, path: string) {
+    this.session = connectHttp2(`http://${address}`);
+    this.session.on("error", () => undefined);
+    cleanUp(() => {
+      this.cancel();
+    });
+    const headers = { ":method": "POST", ":path": path, "content-type": "application/grpc", te: "trailers" };
+    this.stream = this.session.request(headers);
+    this.stream.on("data", (bytes: Buffer) => {
+      this.take(bytes);
+    });
+    this.stream.pause();
+    this.ended = new Promise((resolve) => {
+      let ended: Ended = { code: -1, reason: undefined, metadata: {}, details: "the connection broke" };
+      const keep = (headers: IncomingHttpHeaders) => {
+        if (headers["grpc-status"] === undefined) return;
+        const metadata = Metadata.fromHttp2Headers(headers);
+        ended = endedOf({ code: Number(headers["grpc-status"]), details: String(headers["grpc-message"]), metadata });
+      };
+      this.stream.on("response", keep);
+      this.stream.on("trailers", keep);
+      this.stream.on("error", () => undefined);
+      // The end of the answers; the call may be open in the other direction.
+      for (const event of ["end", "close"]) {
+        this.stream.on(event, () => {
+          resolve(ended);
+        });
+      }
+    });
+  }
+
+  private take(bytes: Buffer): void {
+    this.pending = Buffer.concat([this.pending, bytes]);
+    while (this.pending.length >= 5) {
+      const end = 5 + this.pending.readUInt32BE(1);
+      if (this.pending.length < end) return;
+      this.messages.push(this.pending.subarray(5, end));
+      this.pending = this.pending.subarray(end);
+    }
+  }
+
+  write(message: Uint8Array): this {
+    const head = Buffer.alloc(5);
+    head.writeUInt32BE(message.length, 1);
+    this.stream.write(Buffer.concat([head, message]));
+    return this;
+  }
+
+  finish(): this {
+    this.stream.end();
+    return this;
+  }
+
+  read(): void {
+    this.stream.resume();
+  }
+
+  pause(): void {
+    this.stream.pause();
+  }
+
+  cancel(): void {
+    this.session.destroy();
+  }
 }

@@ -184,7 +184,12 @@ it("500 streams that are reset at once", async () => {
     ] as const;
     for (let index = 0; index < 500; index++) {
       const [path, message] = calls[index % 2]!;
-      const stream = client.request({ ":method": "POST", ":path": path, "content-type": "application/grpc", te: "trailers" });
+      const stream = client.request({
+        ":method": "POST",
+        ":path": path,
+        "content-type": "application/grpc",
+        te: "trailers",
+      });
       stream.on("error", () => undefined);
       stream.resume();
       const head = Buffer.alloc(5);
@@ -220,10 +225,14 @@ it("resets faster than HTTP/2 allows cost that client its connection, and others
       stream.close(constants.NGHTTP2_CANCEL);
       if (index % 100 === 0) await connection.tree.exists({ path: "/" });
     }
-    await within(10_000, "the connection is closed", new Promise((resolve) => {
-      if (client.destroyed) resolve(undefined);
-      else client.once("close", resolve);
-    }));
+    await within(
+      10_000,
+      "the connection is closed",
+      new Promise((resolve) => {
+        if (client.destroyed) resolve(undefined);
+        else client.once("close", resolve);
+      }),
+    );
   });
 });
 
@@ -234,18 +243,27 @@ it("raw frames: paths, methods and messages that no gRPC client sends", async ()
       client.destroy();
     });
     const ask = async (headers: Record<string, string>, body: Buffer) =>
-      await within(10_000, "an answer", new Promise<string>((resolve) => {
-        const stream = client.request({ ":method": "POST", "content-type": "application/grpc", te: "trailers", ...headers });
-        let status = "";
-        stream.on("response", (head) => (status = `${head[":status"]} ${String(head["grpc-status"] ?? "")}`));
-        stream.on("trailers", (trailers) => (status += String(trailers["grpc-status"])));
-        stream.on("error", () => undefined);
-        stream.on("close", () => {
-          resolve(status);
-        });
-        stream.resume();
-        stream.end(body);
-      }));
+      await within(
+        10_000,
+        "an answer",
+        new Promise<string>((resolve) => {
+          const stream = client.request({
+            ":method": "POST",
+            "content-type": "application/grpc",
+            te: "trailers",
+            ...headers,
+          });
+          let status = "";
+          stream.on("response", (head) => (status = `${String(head[":status"])} ${String(head["grpc-status"] ?? "")}`));
+          stream.on("trailers", (trailers) => (status += String(trailers["grpc-status"])));
+          stream.on("error", () => undefined);
+          stream.on("close", () => {
+            resolve(status);
+          });
+          stream.resume();
+          stream.end(body);
+        }),
+      );
     const getData = { ":path": "/zabtree.v1.TreeService/GetData" };
     const root = Buffer.from([0, 0, 0, 0, 3, 0x0a, 0x01, 0x2f]);
     expect(await ask(getData, root)).toMatch(/^200 0$/);
