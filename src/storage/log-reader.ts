@@ -63,6 +63,8 @@ export interface LogSelection {
 }
 
 const rowsPerStatement = 128;
+/** Transactions one statement looks at: a long one would keep the WAL of a running server from being emptied. */
+const transactionsPerStatement = 10_000;
 
 export class LogReader {
   private readonly db: Connection;
@@ -99,11 +101,13 @@ export class LogReader {
     let [zxid, op] = [from - 1, Number.MAX_SAFE_INTEGER];
     while (left > 0) {
       const limit = Math.min(left, rowsPerStatement);
-      const rows = this.rowsAfter.all({ zxid, op, to, prefix, limit }) as LogRow[];
+      const until = Math.min(to, Math.max(zxid, this.oldestZxid - 1) + transactionsPerStatement);
+      const rows = this.rowsAfter.all({ zxid, op, to: until, prefix, limit }) as LogRow[];
       yield* rows;
-      if (rows.length < limit) return;
       left -= rows.length;
-      ({ zxid, op } = rows.at(-1)!);
+      if (rows.length === limit) ({ zxid, op } = rows.at(-1)!);
+      else if (until >= Math.min(to, this.committedZxid)) return;
+      else [zxid, op] = [until, Number.MAX_SAFE_INTEGER];
     }
   }
 
