@@ -8,7 +8,8 @@ import { assert } from "../base/assert.ts";
 import type { Txn } from "../tree/txn.ts";
 
 const usualSlots = 1024;
-const maxBytes = 4 * 1024 * 1024;
+/** A watch that resumes is sent all of it in one step, so it is well below what may wait for a client. */
+const maxBytes = 2 * 1024 * 1024;
 /** What an operation takes in memory besides its data: objects, strings, its part of the message it came in. */
 const operationBytes = 1024;
 

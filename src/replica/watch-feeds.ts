@@ -228,7 +228,11 @@ export class WatchFeeds {
     const { tree } = this;
     let left = this.walkPieceSize;
     const visit = (slot: number, path: string): boolean => {
-      if (left-- === 0) return false;
+      // Data may be large: a client that reads slowly must not be sent a whole piece of it.
+      if (left-- === 0 || watch.sink.backlogged()) {
+        left = -1;
+        return false;
+      }
       walk.position = path;
       if (this.host.mayRead(watch.identities, tree.acl(slot), path)) {
         const data = watch.includeData ? tree.data(slot) : null;

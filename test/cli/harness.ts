@@ -64,8 +64,9 @@ export class Running {
     for (;;) {
       const match = pattern.exec(this.output) ?? pattern.exec(this.stderr);
       if (match !== null) return match;
-      if (this.process.exitCode !== null) {
-        throw new Error(`ended with ${this.process.exitCode} without ${String(pattern)}: ${this.output}${this.stderr}`);
+      if (this.process.exitCode !== null || this.process.signalCode !== null) {
+        const end = this.process.exitCode ?? this.process.signalCode;
+        throw new Error(`ended with ${String(end)} without ${String(pattern)}: ${this.output}${this.stderr}`);
       }
       await new Promise((resolve) => setTimeout(resolve, 10));
     }

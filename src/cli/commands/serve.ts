@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import { Option, type Command } from "commander";
 import { UsageError } from "../failure.ts";
 import { exampleHelp } from "../settings.ts";
@@ -69,6 +68,14 @@ async function serve(flags: ServeFlags): Promise<void> {
   if (tlsCa !== undefined && tlsCert === undefined) throw new UsageError("--tls-ca needs --tls-cert and --tls-key");
   // Only here, so that no other command loads the server.
   const { startServer } = await import("../../server/index.ts");
+  // From the beginning: a signal during the start stops the server as soon as it can be stopped in good order. Ctrl-C
+  // under npm may arrive twice, so later ones are ignored.
+  const signalled = new Promise<void>((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM"] as const)
+      process.on(signal, () => {
+        resolve();
+      });
+  });
   const server = await startServer({
     dataDir: flags.data,
     listen: flags.listen,
@@ -84,7 +91,7 @@ async function serve(flags: ServeFlags): Promise<void> {
   const http = server.http === undefined ? "" : ` (HTTP ${server.http})`;
   console.log(`zabtree ${packageVersion()} is ready on ${server.listen}${http}, data in ${server.dataDir}`);
   console.log(`try:  npx zabtree ${tryOptions(server.listen, flags)}create /hello world`);
-  await Promise.race([once(process, "SIGINT"), once(process, "SIGTERM")]);
+  await signalled;
   await server.stop();
   console.log("zabtree has stopped");
 }
