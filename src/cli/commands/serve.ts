@@ -66,8 +66,6 @@ async function serve(flags: ServeFlags): Promise<void> {
     throw new UsageError("--tls-cert and --tls-key belong together");
   }
   if (tlsCa !== undefined && tlsCert === undefined) throw new UsageError("--tls-ca needs --tls-cert and --tls-key");
-  // Only here, so that no other command loads the server.
-  const { startServer } = await import("../../server/index.ts");
   // From the beginning: a signal during the start stops the server as soon as it can be stopped in good order. Ctrl-C
   // under npm may arrive twice, so later ones are ignored.
   const signalled = new Promise<void>((resolve) => {
@@ -76,6 +74,8 @@ async function serve(flags: ServeFlags): Promise<void> {
         resolve();
       });
   });
+  // Only here, so that no other command loads the server.
+  const { startServer } = await import("../../server/index.ts");
   const server = await startServer({
     dataDir: flags.data,
     listen: flags.listen,
