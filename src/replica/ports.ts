@@ -67,6 +67,8 @@ export interface SessionSink extends ReplySink, WatchSink {
   heartbeat(id: number, remainingMs: number): void;
   /** The stream ends; nothing follows. */
   ended(refusal: Refusal): void;
+  /** The stream ends in good order, because a request of its own closed the session; nothing follows. */
+  closed(): void;
 }
 
 export interface ChildrenPage {

@@ -60,6 +60,8 @@ export class SessionStream {
   private dataBytes = 0;
   private draining = false;
   private ended = false;
+  /** The request that closes the session. */
+  private closing: WriteEntry | undefined;
   /** A numbered write that could not run now: those after it get the same answer until it is sent again. */
   private blockedSeq = 0;
   private blockedBy: Refusal | undefined;
@@ -160,6 +162,7 @@ export class SessionStream {
   closeSession(call: number): void {
     if (this.ended) return;
     const entry = new WriteEntry(this, call, 0, 0);
+    this.closing ??= entry;
     this.queue.push(entry);
     this.host.close(this.live, entry);
   }
@@ -171,11 +174,17 @@ export class SessionStream {
     });
   }
 
-  /** Ends the stream from this side. */
+  /** Ends the stream from this side; in good order if it was a request of this stream that closed the session. */
   end(reason: Refusal): void {
     if (this.ended) return;
     this.detach();
-    this.sink.ended(reason);
+    if (this.closing?.succeeded === true && reason.reason === "SESSION_EXPIRED") this.sink.closed();
+    else this.sink.ended(reason);
+  }
+
+  /** Whether every request was answered. */
+  get isIdle(): boolean {
+    return this.queue.length === 0;
   }
 
   /** The stream is gone: watches and unanswered requests go with it. Writes under way still take effect. */
@@ -268,6 +277,8 @@ class WriteEntry implements Entry, Waiter {
   private before: { zxid: number; request: number } | undefined;
   private refusal: Refusal | undefined;
   private refusedAt = 0;
+  /** Its transaction was answered. */
+  succeeded = false;
 
   constructor(stream: SessionStream, call: number, seq: number, dataBytes: number) {
     this.stream = stream;
@@ -295,8 +306,10 @@ class WriteEntry implements Entry, Waiter {
 
   finish(): boolean {
     const { sink } = this.stream;
-    if (this.txn !== undefined) answerCommitted(sink, this.call, this.txn);
-    else if (this.refusal !== undefined) sink.refused(this.call, this.refusedAt, this.refusal);
+    if (this.txn !== undefined) {
+      answerCommitted(sink, this.call, this.txn);
+      this.succeeded = true;
+    } else if (this.refusal !== undefined) sink.refused(this.call, this.refusedAt, this.refusal);
     else if (this.before !== undefined) sink.committedBefore(this.call, this.before.zxid, this.before.request);
     else return false;
     return true;

@@ -244,7 +244,7 @@ describe("the end of a session", () => {
     ]);
     const lines = at.sink.take();
     expect(lines.slice(0, 3)).toEqual(["2 ok @5", "3 ok @6", `5 ok @${end.zxid}`]);
-    expect(lines.at(-1)).toBe("ended SESSION_EXPIRED");
+    expect(lines.at(-1)).toBe("ended closed");
     expect(["/a", "/b", "/c"].map((path) => world.replica.tree.find(path))).toEqual([-1, -1, -1]);
     expect(["/stays", "/other"].every((path) => world.replica.tree.find(path) > 0)).toBe(true);
     expect(

@@ -82,6 +82,8 @@ export class SessionWriter extends MessageSink implements SessionSink {
   /** Bytes taken and not yet accepted by the connection. */
   private inFlight = 0;
   private reason: Refusal | undefined;
+  /** The stream ends in good order once everything is sent. */
+  isClosed = false;
 
   constructor(position: Position, header: HeaderEncoder, dirty: () => void) {
     super(
@@ -109,6 +111,11 @@ export class SessionWriter extends MessageSink implements SessionSink {
 
   backlogged(): boolean {
     return this.backlog > limits.streamBacklog / 4;
+  }
+
+  /** Whether nothing waits to be taken. */
+  get isEmpty(): boolean {
+    return this.frames.length === 0 && this.full.length === 0;
   }
 
   /** The messages to send now. They count as backlog until `sent`. */
@@ -301,6 +308,11 @@ export class SessionWriter extends MessageSink implements SessionSink {
   ended(problem: Refusal): void {
     this.frame({ case: "ended", value: errorMessage(problem) });
     this.reason = problem;
+  }
+
+  closed(): void {
+    this.isClosed = true;
+    this.wrote();
   }
 
   private frame(frame: SessionFrame["frame"]): void {

@@ -28,6 +28,7 @@ export class SessionConnection implements Flushable, SessionRequests {
   private attaching = false;
   private readonly early: ((stream: SessionStream) => void)[] = [];
   private paused = false;
+  private halfClosed = false;
   /** The client has been told why the stream ends; nothing it sends counts any more. */
   private ending = false;
   private over = false;
@@ -46,8 +47,8 @@ export class SessionConnection implements Flushable, SessionRequests {
       this.received(bytes);
     });
     call.on("end", () => {
-      this.gone();
-      call.end();
+      this.halfClosed = true;
+      this.endIfAnswered();
     });
     call.on("cancelled", () => {
       this.gone();
@@ -198,7 +199,17 @@ export class SessionConnection implements Flushable, SessionRequests {
       this.send();
     }
     if (this.writer.endReason !== undefined) this.finish(this.writer.endReason);
-    else this.regulate();
+    else if (this.writer.isClosed) this.finish(undefined);
+    else {
+      this.regulate();
+      this.endIfAnswered();
+    }
+  }
+
+  /** A client that will send no more gets the answers it waits for; then the stream ends. */
+  private endIfAnswered(): void {
+    if (!this.halfClosed || this.over || this.attaching) return;
+    if (this.stream === undefined || (this.stream.isIdle && this.writer.isEmpty)) this.finish(undefined);
   }
 
   private send(): void {
@@ -228,9 +239,10 @@ export class SessionConnection implements Flushable, SessionRequests {
     else this.stream.end(problem);
   }
 
-  private finish(problem: Refusal): void {
+  private finish(problem: Refusal | undefined): void {
     this.gone();
-    this.call.emit("error", statusOf(problem));
+    if (problem === undefined) this.call.end();
+    else this.call.emit("error", statusOf(problem));
   }
 
   private gone(): void {

@@ -215,6 +215,10 @@ export class RecordingSink implements SessionSink {
     this.push({ kind: "ended", to: this.name, reason: refusal.reason });
   }
 
+  closed(): void {
+    this.push({ kind: "ended", to: this.name, reason: "closed" });
+  }
+
   watchEvent(ids: readonly number[], event: WatchEvent): void {
     const { kind, path, zxid, opIndex, op, includeData } = event;
     const data = includeData ? copy(op.data) : null;

@@ -1069,7 +1069,8 @@ export declare const SessionService: GenService<{
    * both directions. Requests take effect and are answered in the order they were sent; a watch event comes before
    * every response that reflects the change. The first message must carry `attach`. A session has one stream: a newer
    * one takes over, and the older ends with SESSION_MOVED. Watches and unanswered requests end with their stream;
-   * the session lives on until its timeout.
+   * the session lives on until its timeout. A client that half-closes the stream gets the answers it waits for, then the
+   * stream ends.
    *
    * @generated from rpc zabtree.v1.SessionService.AttachSession
    */
