@@ -25,8 +25,15 @@ const { values: flags } = parseArgs({
     json: { type: "string" },
     /** Where servers keep their data; must lie on a real disk. */
     data: { type: "string" },
+    help: { type: "boolean", default: false },
   },
 });
+
+if (flags.help) {
+  console.log("npm run bench -- [--quick] [--only NAME,…] [--json FILE] [--data DIR]");
+  console.log(`names: ${workloads.map(({ name }) => name).join(", ")}`);
+  process.exit(0);
+}
 
 /** Magic number of tmpfs in statfs(2). */
 const tmpfs = 0x01021994;
