@@ -72,7 +72,7 @@ export class SessionConnection implements Flushable, SessionRequests {
         if (this.stream !== undefined) this.core.replica.touch(this.stream.live);
       } catch (error) {
         if (error instanceof InvalidMessage) this.end(error.refusal);
-        else if (error instanceof WireError || isDecodeError(error)) {
+        else if (error instanceof WireError) {
           this.end(refusal("BAD_ARGUMENTS", "a message of the stream is malformed", {}));
         } else throw error;
       }
@@ -256,9 +256,4 @@ export class SessionConnection implements Flushable, SessionRequests {
       });
     }
   }
-}
-
-/** protobuf-es throws plain errors at malformed bytes. */
-function isDecodeError(error: unknown): boolean {
-  return error instanceof RangeError || (error instanceof Error && error.constructor === Error);
 }
