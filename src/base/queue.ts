@@ -16,15 +16,6 @@ export class Queue<T> {
     return this.items[this.head];
   }
 
-  /** The item `index` places after the oldest. */
-  at(index: number): T | undefined {
-    return this.items[this.head + index];
-  }
-
-  last(): T | undefined {
-    return this.length === 0 ? undefined : this.items.at(-1);
-  }
-
   shift(): T | undefined {
     if (this.head === this.items.length) return undefined;
     const item = this.items[this.head];

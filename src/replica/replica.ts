@@ -251,7 +251,7 @@ export class Replica implements StreamHost, WriteHost, KeeperHost, FeedHost {
 
   /** Opens a session, or finds the one that an earlier try of the same client key opened. */
   openSession(opening: Opening, who: string, sink: ReplySink, call: number): void {
-    const problem = this.unavailable() ?? (this.diskLow ? diskLow() : undefined);
+    const problem = this.unavailable() ?? this.overloaded() ?? (this.diskLow ? diskLow() : undefined);
     if (problem !== undefined) sink.refused(call, this.appliedZxid, problem);
     else this.keeper.open(opening, who, waiterOf(sink, call));
   }
@@ -327,10 +327,13 @@ export class Replica implements StreamHost, WriteHost, KeeperHost, FeedHost {
     const problem = this.unavailable();
     if (problem !== undefined) return problem;
     if (live?.closing === true) return sessionExpired(live.session.id);
-    if (this.pipeline.length >= pipelineMax) {
-      return refusal("OVERLOADED", "too many writes are in progress", { limit: String(pipelineMax) });
-    }
-    return this.diskLow && grows(request) ? diskLow() : undefined;
+    return this.overloaded() ?? (this.diskLow && grows(request) ? diskLow() : undefined);
+  }
+
+  /** Bounds the pipeline. Ends of sessions are let through: there are no more of them than sessions. */
+  private overloaded(): Refusal | undefined {
+    if (this.pipeline.length < pipelineMax) return undefined;
+    return refusal("OVERLOADED", "too many writes are in progress", { limit: String(pipelineMax) });
   }
 
   /** Prepares a well-formed write and proposes it, or proposes its rejection. */
