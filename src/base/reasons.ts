@@ -188,7 +188,7 @@ export const reasonTable = {
   WRONG_CLUSTER: {
     number: 26,
     grpc: "FAILED_PRECONDITION",
-    meaning: "The cursor belongs to another ensemble.",
+    meaning: "The cursor, or the server that calls, belongs to another ensemble.",
     metadata: ["cluster_id"],
   },
   SLOW_CONSUMER: {
@@ -232,6 +232,32 @@ export const reasonTable = {
     grpc: "RESOURCE_EXHAUSTED",
     meaning: "The ensemble knows as many different ACLs as allowed. Use one that exists.",
     metadata: ["limit", "operation"],
+  },
+  PROTOCOL_VERSION: {
+    number: 35,
+    grpc: "FAILED_PRECONDITION",
+    meaning: "Between servers: the one that calls speaks a version of the protocol that this one does not.",
+    metadata: ["version"],
+  },
+  WRONG_MEMBER: {
+    number: 36,
+    grpc: "FAILED_PRECONDITION",
+    meaning:
+      "Between servers: the one that calls is no member, has no certificate of the member it claims to be, or takes this " +
+      "server for another. Compare the member lists and certificates of both.",
+    metadata: ["member_id", "receiver_id"],
+  },
+  DUPLICATE_MEMBER: {
+    number: 37,
+    grpc: "FAILED_PRECONDITION",
+    meaning: "Between servers: another process under the same member id was heard of a moment ago.",
+    metadata: ["member_id"],
+  },
+  SNAPSHOT_GONE: {
+    number: 38,
+    grpc: "NOT_FOUND",
+    meaning: "Between servers: the checkpoint that was offered is there no longer.",
+    metadata: ["snapshot_id"],
   },
   INTERNAL: {
     number: 33,

@@ -76,7 +76,7 @@ LOG_TRUNCATED = "LOG_TRUNCATED"
 """The cursor lies before the start of the log. Try another server, then begin with the current state. (OUT_OF_RANGE; metadata: oldest_zxid)"""
 
 WRONG_CLUSTER = "WRONG_CLUSTER"
-"""The cursor belongs to another ensemble. (FAILED_PRECONDITION; metadata: cluster_id)"""
+"""The cursor, or the server that calls, belongs to another ensemble. (FAILED_PRECONDITION; metadata: cluster_id)"""
 
 SLOW_CONSUMER = "SLOW_CONSUMER"
 """The client did not read its stream and too much was waiting. Reconnect and resume. (RESOURCE_EXHAUSTED; metadata: limit)"""
@@ -98,6 +98,18 @@ TOO_MANY_WATCHES = "TOO_MANY_WATCHES"
 
 TOO_MANY_ACLS = "TOO_MANY_ACLS"
 """The ensemble knows as many different ACLs as allowed. Use one that exists. (RESOURCE_EXHAUSTED; metadata: limit, operation)"""
+
+PROTOCOL_VERSION = "PROTOCOL_VERSION"
+"""Between servers: the one that calls speaks a version of the protocol that this one does not. (FAILED_PRECONDITION; metadata: version)"""
+
+WRONG_MEMBER = "WRONG_MEMBER"
+"""Between servers: the one that calls is no member, has no certificate of the member it claims to be, or takes this server for another. Compare the member lists and certificates of both. (FAILED_PRECONDITION; metadata: member_id, receiver_id)"""
+
+DUPLICATE_MEMBER = "DUPLICATE_MEMBER"
+"""Between servers: another process under the same member id was heard of a moment ago. (FAILED_PRECONDITION; metadata: member_id)"""
+
+SNAPSHOT_GONE = "SNAPSHOT_GONE"
+"""Between servers: the checkpoint that was offered is there no longer. (NOT_FOUND; metadata: snapshot_id)"""
 
 INTERNAL = "INTERNAL"
 """A fault of the server. Whether a write happened is told by GetOutcome. (INTERNAL)"""

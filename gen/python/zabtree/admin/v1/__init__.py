@@ -3,10 +3,17 @@
 from zabtree.admin.v1.cluster_pb2 import (
     GetStatusRequest,
     GetStatusResponse,
+    ListMembersRequest,
+    ListMembersResponse,
+    Member,
     ServerRole,
     SERVER_ROLE_UNSPECIFIED,
     SERVER_ROLE_LOOKING,
     SERVER_ROLE_LEADING,
+    SERVER_ROLE_FOLLOWING,
+    SERVER_ROLE_OBSERVING,
+    SERVER_ROLE_RECOVERING,
+    SERVER_ROLE_FORMING,
 )
 from zabtree.admin.v1.cluster_pb2_grpc import (
     ClusterServiceStub,
@@ -16,10 +23,17 @@ from zabtree.admin.v1.cluster_pb2_grpc import (
 __all__ = [
     "GetStatusRequest",
     "GetStatusResponse",
+    "ListMembersRequest",
+    "ListMembersResponse",
+    "Member",
     "ServerRole",
     "SERVER_ROLE_UNSPECIFIED",
     "SERVER_ROLE_LOOKING",
     "SERVER_ROLE_LEADING",
+    "SERVER_ROLE_FOLLOWING",
+    "SERVER_ROLE_OBSERVING",
+    "SERVER_ROLE_RECOVERING",
+    "SERVER_ROLE_FORMING",
     "ClusterServiceStub",
     "ClusterServiceServicer",
 ]

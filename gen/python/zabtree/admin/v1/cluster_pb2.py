@@ -15,7 +15,7 @@ _sym_db = _symbol_database.Default()
 from zabtree.v1 import common_pb2 as zabtree_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ezabtree/admin/v1/cluster.proto\x12\x10zabtree.admin.v1\x1a\x17zabtree/v1/common.proto\"\x12\n\x10GetStatusRequest\"\xcd\x03\n\x11GetStatusResponse\x12*\n\x06header\x18\x01 \x01(\x0b\x32\x1a.zabtree.v1.ResponseHeader\x12\x0f\n\x07version\x18\x02 \x01(\t\x12*\n\x04role\x18\x03 \x01(\x0e\x32\x1c.zabtree.admin.v1.ServerRole\x12\x11\n\tleader_id\x18\x04 \x01(\x03\x12\x11\n\tuptime_ms\x18\x05 \x01(\x03\x12\x18\n\x10last_logged_zxid\x18\x06 \x01(\x03\x12\x16\n\x0e\x63ommitted_zxid\x18\x07 \x01(\x03\x12\x13\n\x0boldest_zxid\x18\x08 \x01(\x03\x12\x17\n\x0f\x63heckpoint_zxid\x18\t \x01(\x03\x12\x0e\n\x06\x64igest\x18\n \x01(\t\x12\x0e\n\x06znodes\x18\x0b \x01(\x03\x12\x12\n\ndata_bytes\x18\x0c \x01(\x03\x12\x10\n\x08sessions\x18\r \x01(\x03\x12\x12\n\nephemerals\x18\x0e \x01(\x03\x12\x0f\n\x07watches\x18\x0f \x01(\x03\x12\x19\n\x11\x61ttached_sessions\x18\x10 \x01(\x03\x12\x16\n\x0eresident_bytes\x18\x11 \x01(\x03\x12\x11\n\tlog_bytes\x18\x12 \x01(\x03\x12\x18\n\x10\x63heckpoint_bytes\x18\x13 \x01(\x03*[\n\nServerRole\x12\x1b\n\x17SERVER_ROLE_UNSPECIFIED\x10\x00\x12\x17\n\x13SERVER_ROLE_LOOKING\x10\x01\x12\x17\n\x13SERVER_ROLE_LEADING\x10\x02\x32k\n\x0e\x43lusterService\x12Y\n\tGetStatus\x12\".zabtree.admin.v1.GetStatusRequest\x1a#.zabtree.admin.v1.GetStatusResponse\"\x03\x90\x02\x01\x42[\n\x14\x64\x65v.zabtree.admin.v1P\x01Z.zabtree.dev/go/zabtree/admin/v1;zabtreeadminv1\xaa\x02\x10Zabtree.Admin.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ezabtree/admin/v1/cluster.proto\x12\x10zabtree.admin.v1\x1a\x17zabtree/v1/common.proto\"\x12\n\x10GetStatusRequest\"\xde\x04\n\x11GetStatusResponse\x12*\n\x06header\x18\x01 \x01(\x0b\x32\x1a.zabtree.v1.ResponseHeader\x12\x0f\n\x07version\x18\x02 \x01(\t\x12*\n\x04role\x18\x03 \x01(\x0e\x32\x1c.zabtree.admin.v1.ServerRole\x12\x11\n\tleader_id\x18\x04 \x01(\x03\x12\x11\n\tuptime_ms\x18\x05 \x01(\x03\x12\x18\n\x10last_logged_zxid\x18\x06 \x01(\x03\x12\x16\n\x0e\x63ommitted_zxid\x18\x07 \x01(\x03\x12\x13\n\x0boldest_zxid\x18\x08 \x01(\x03\x12\x17\n\x0f\x63heckpoint_zxid\x18\t \x01(\x03\x12\x0e\n\x06\x64igest\x18\n \x01(\t\x12\x0e\n\x06znodes\x18\x0b \x01(\x03\x12\x12\n\ndata_bytes\x18\x0c \x01(\x03\x12\x10\n\x08sessions\x18\r \x01(\x03\x12\x12\n\nephemerals\x18\x0e \x01(\x03\x12\x0f\n\x07watches\x18\x0f \x01(\x03\x12\x19\n\x11\x61ttached_sessions\x18\x10 \x01(\x03\x12\x16\n\x0eresident_bytes\x18\x11 \x01(\x03\x12\x11\n\tlog_bytes\x18\x12 \x01(\x03\x12\x18\n\x10\x63heckpoint_bytes\x18\x13 \x01(\x03\x12\x17\n\x0fsynced_learners\x18\x14 \x01(\x05\x12\x0e\n\x06voters\x18\x15 \x01(\x05\x12\x0e\n\x06quorum\x18\x16 \x01(\x05\x12\x19\n\x11recovering_reason\x18\x17 \x01(\t\x12\x1a\n\x12peer_calls_refused\x18\x18 \x01(\x03\x12\x1f\n\x17peer_messages_malformed\x18\x19 \x01(\x03\"\x14\n\x12ListMembersRequest\"\x7f\n\x13ListMembersResponse\x12*\n\x06header\x18\x01 \x01(\x0b\x32\x1a.zabtree.v1.ResponseHeader\x12\x11\n\tleader_id\x18\x02 \x01(\x03\x12)\n\x07members\x18\x03 \x03(\x0b\x32\x18.zabtree.admin.v1.Member\"\xd9\x01\n\x06Member\x12\x11\n\tmember_id\x18\x01 \x01(\x03\x12\r\n\x05voter\x18\x02 \x01(\x08\x12\x14\n\x0cpeer_address\x18\x03 \x01(\t\x12\x16\n\x0e\x63lient_address\x18\x04 \x01(\t\x12*\n\x04role\x18\x05 \x01(\x0e\x32\x1c.zabtree.admin.v1.ServerRole\x12\x1a\n\rlast_heard_ms\x18\x06 \x01(\x03H\x00\x88\x01\x01\x12\x12\n\nacked_zxid\x18\x07 \x01(\x03\x12\x11\n\tconnected\x18\x08 \x01(\x08\x42\x10\n\x0e_last_heard_ms*\xc6\x01\n\nServerRole\x12\x1b\n\x17SERVER_ROLE_UNSPECIFIED\x10\x00\x12\x17\n\x13SERVER_ROLE_LOOKING\x10\x01\x12\x17\n\x13SERVER_ROLE_LEADING\x10\x02\x12\x19\n\x15SERVER_ROLE_FOLLOWING\x10\x03\x12\x19\n\x15SERVER_ROLE_OBSERVING\x10\x04\x12\x1a\n\x16SERVER_ROLE_RECOVERING\x10\x05\x12\x17\n\x13SERVER_ROLE_FORMING\x10\x06\x32\xcc\x01\n\x0e\x43lusterService\x12Y\n\tGetStatus\x12\".zabtree.admin.v1.GetStatusRequest\x1a#.zabtree.admin.v1.GetStatusResponse\"\x03\x90\x02\x01\x12_\n\x0bListMembers\x12$.zabtree.admin.v1.ListMembersRequest\x1a%.zabtree.admin.v1.ListMembersResponse\"\x03\x90\x02\x01\x42[\n\x14\x64\x65v.zabtree.admin.v1P\x01Z.zabtree.dev/go/zabtree/admin/v1;zabtreeadminv1\xaa\x02\x10Zabtree.Admin.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -25,12 +25,20 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['DESCRIPTOR']._serialized_options = b'\n\024dev.zabtree.admin.v1P\001Z.zabtree.dev/go/zabtree/admin/v1;zabtreeadminv1\252\002\020Zabtree.Admin.V1'
   _globals['_CLUSTERSERVICE'].methods_by_name['GetStatus']._options = None
   _globals['_CLUSTERSERVICE'].methods_by_name['GetStatus']._serialized_options = b'\220\002\001'
-  _globals['_SERVERROLE']._serialized_start=561
-  _globals['_SERVERROLE']._serialized_end=652
+  _globals['_CLUSTERSERVICE'].methods_by_name['ListMembers']._options = None
+  _globals['_CLUSTERSERVICE'].methods_by_name['ListMembers']._serialized_options = b'\220\002\001'
+  _globals['_SERVERROLE']._serialized_start=1078
+  _globals['_SERVERROLE']._serialized_end=1276
   _globals['_GETSTATUSREQUEST']._serialized_start=77
   _globals['_GETSTATUSREQUEST']._serialized_end=95
   _globals['_GETSTATUSRESPONSE']._serialized_start=98
-  _globals['_GETSTATUSRESPONSE']._serialized_end=559
-  _globals['_CLUSTERSERVICE']._serialized_start=654
-  _globals['_CLUSTERSERVICE']._serialized_end=761
+  _globals['_GETSTATUSRESPONSE']._serialized_end=704
+  _globals['_LISTMEMBERSREQUEST']._serialized_start=706
+  _globals['_LISTMEMBERSREQUEST']._serialized_end=726
+  _globals['_LISTMEMBERSRESPONSE']._serialized_start=728
+  _globals['_LISTMEMBERSRESPONSE']._serialized_end=855
+  _globals['_MEMBER']._serialized_start=858
+  _globals['_MEMBER']._serialized_end=1075
+  _globals['_CLUSTERSERVICE']._serialized_start=1279
+  _globals['_CLUSTERSERVICE']._serialized_end=1483
 # @@protoc_insertion_point(module_scope)

@@ -20,6 +20,11 @@ class ClusterServiceStub(object):
                 request_serializer=zabtree_dot_admin_dot_v1_dot_cluster__pb2.GetStatusRequest.SerializeToString,
                 response_deserializer=zabtree_dot_admin_dot_v1_dot_cluster__pb2.GetStatusResponse.FromString,
                 )
+        self.ListMembers = channel.unary_unary(
+                '/zabtree.admin.v1.ClusterService/ListMembers',
+                request_serializer=zabtree_dot_admin_dot_v1_dot_cluster__pb2.ListMembersRequest.SerializeToString,
+                response_deserializer=zabtree_dot_admin_dot_v1_dot_cluster__pb2.ListMembersResponse.FromString,
+                )
 
 
 class ClusterServiceServicer(object):
@@ -33,6 +38,13 @@ class ClusterServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListMembers(self, request, context):
+        """The members of the ensemble, as the server that answers sees them. Never waits for other servers.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ClusterServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -40,6 +52,11 @@ def add_ClusterServiceServicer_to_server(servicer, server):
                     servicer.GetStatus,
                     request_deserializer=zabtree_dot_admin_dot_v1_dot_cluster__pb2.GetStatusRequest.FromString,
                     response_serializer=zabtree_dot_admin_dot_v1_dot_cluster__pb2.GetStatusResponse.SerializeToString,
+            ),
+            'ListMembers': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListMembers,
+                    request_deserializer=zabtree_dot_admin_dot_v1_dot_cluster__pb2.ListMembersRequest.FromString,
+                    response_serializer=zabtree_dot_admin_dot_v1_dot_cluster__pb2.ListMembersResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -66,5 +83,22 @@ class ClusterService(object):
         return grpc.experimental.unary_unary(request, target, '/zabtree.admin.v1.ClusterService/GetStatus',
             zabtree_dot_admin_dot_v1_dot_cluster__pb2.GetStatusRequest.SerializeToString,
             zabtree_dot_admin_dot_v1_dot_cluster__pb2.GetStatusResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def ListMembers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/zabtree.admin.v1.ClusterService/ListMembers',
+            zabtree_dot_admin_dot_v1_dot_cluster__pb2.ListMembersRequest.SerializeToString,
+            zabtree_dot_admin_dot_v1_dot_cluster__pb2.ListMembersResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)

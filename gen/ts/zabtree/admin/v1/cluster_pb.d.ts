@@ -163,6 +163,48 @@ export declare type GetStatusResponse = Message<"zabtree.admin.v1.GetStatusRespo
    * @generated from field: int64 checkpoint_bytes = 19;
    */
   checkpointBytes: bigint;
+
+  /**
+   * Leading: how many learners are up to date, observers included.
+   *
+   * @generated from field: int32 synced_learners = 20;
+   */
+  syncedLearners: number;
+
+  /**
+   * How many voters the ensemble has.
+   *
+   * @generated from field: int32 voters = 21;
+   */
+  voters: number;
+
+  /**
+   * How many of them a quorum needs.
+   *
+   * @generated from field: int32 quorum = 22;
+   */
+  quorum: number;
+
+  /**
+   * Why the server counts in no quorum; empty when it does.
+   *
+   * @generated from field: string recovering_reason = 23;
+   */
+  recoveringReason: string;
+
+  /**
+   * Calls of other servers that were refused since the process started.
+   *
+   * @generated from field: int64 peer_calls_refused = 24;
+   */
+  peerCallsRefused: bigint;
+
+  /**
+   * Malformed messages of other servers since the process started. Each ended its call.
+   *
+   * @generated from field: int64 peer_messages_malformed = 25;
+   */
+  peerMessagesMalformed: bigint;
 };
 
 /**
@@ -170,6 +212,124 @@ export declare type GetStatusResponse = Message<"zabtree.admin.v1.GetStatusRespo
  * Use `create(GetStatusResponseSchema)` to create a new message.
  */
 export declare const GetStatusResponseSchema: GenMessage<GetStatusResponse>;
+
+/**
+ * Request of ListMembers.
+ *
+ * @generated from message zabtree.admin.v1.ListMembersRequest
+ */
+export declare type ListMembersRequest = Message<"zabtree.admin.v1.ListMembersRequest"> & {
+};
+
+/**
+ * Describes the message zabtree.admin.v1.ListMembersRequest.
+ * Use `create(ListMembersRequestSchema)` to create a new message.
+ */
+export declare const ListMembersRequestSchema: GenMessage<ListMembersRequest>;
+
+/**
+ * Response of ListMembers.
+ *
+ * @generated from message zabtree.admin.v1.ListMembersResponse
+ */
+export declare type ListMembersResponse = Message<"zabtree.admin.v1.ListMembersResponse"> & {
+  /**
+   * Where it comes from; `zxid` is the last transaction applied.
+   *
+   * @generated from field: zabtree.v1.ResponseHeader header = 1;
+   */
+  header?: ResponseHeader | undefined;
+
+  /**
+   * The leader that this server follows or is; 0 when there is none.
+   *
+   * @generated from field: int64 leader_id = 2;
+   */
+  leaderId: bigint;
+
+  /**
+   * All members, in the order of their ids.
+   *
+   * @generated from field: repeated zabtree.admin.v1.Member members = 3;
+   */
+  members: Member[];
+};
+
+/**
+ * Describes the message zabtree.admin.v1.ListMembersResponse.
+ * Use `create(ListMembersResponseSchema)` to create a new message.
+ */
+export declare const ListMembersResponseSchema: GenMessage<ListMembersResponse>;
+
+/**
+ * A member of the ensemble, as another sees it.
+ *
+ * @generated from message zabtree.admin.v1.Member
+ */
+export declare type Member = Message<"zabtree.admin.v1.Member"> & {
+  /**
+   * Its id.
+   *
+   * @generated from field: int64 member_id = 1;
+   */
+  memberId: bigint;
+
+  /**
+   * Whether it counts in quorums; observers do not.
+   *
+   * @generated from field: bool voter = 2;
+   */
+  voter: boolean;
+
+  /**
+   * Address of its peer API, HOST:PORT; empty for a server that stands alone.
+   *
+   * @generated from field: string peer_address = 3;
+   */
+  peerAddress: string;
+
+  /**
+   * Address of its client API, HOST:PORT; empty when it is not known here.
+   *
+   * @generated from field: string client_address = 4;
+   */
+  clientAddress: string;
+
+  /**
+   * What part it plays, by its last notification; unspecified when none came since the answering process started.
+   *
+   * @generated from field: zabtree.admin.v1.ServerRole role = 5;
+   */
+  role: ServerRole;
+
+  /**
+   * Time since its last notification, in milliseconds; 0 for the answering server; unset when none came.
+   *
+   * @generated from field: optional int64 last_heard_ms = 6;
+   */
+  lastHeardMs?: bigint | undefined;
+
+  /**
+   * The last transaction in its log: by its acknowledgements when the answering server leads, else by its last
+   * notification. 0 when it is not known.
+   *
+   * @generated from field: int64 acked_zxid = 7;
+   */
+  ackedZxid: bigint;
+
+  /**
+   * Whether the answering server has a connection to it.
+   *
+   * @generated from field: bool connected = 8;
+   */
+  connected: boolean;
+};
+
+/**
+ * Describes the message zabtree.admin.v1.Member.
+ * Use `create(MemberSchema)` to create a new message.
+ */
+export declare const MemberSchema: GenMessage<Member>;
 
 /**
  * What part a server plays.
@@ -197,6 +357,34 @@ export enum ServerRole {
    * @generated from enum value: SERVER_ROLE_LEADING = 2;
    */
   LEADING = 2,
+
+  /**
+   * It is a voter, follows the leader and is up to date.
+   *
+   * @generated from enum value: SERVER_ROLE_FOLLOWING = 3;
+   */
+  FOLLOWING = 3,
+
+  /**
+   * It is an observer, follows the leader and is up to date: it serves, and counts in no quorum.
+   *
+   * @generated from enum value: SERVER_ROLE_OBSERVING = 4;
+   */
+  OBSERVING = 4,
+
+  /**
+   * It has lost data, or never had any, and counts in no quorum until it is synchronized. It serves nothing.
+   *
+   * @generated from enum value: SERVER_ROLE_RECOVERING = 5;
+   */
+  RECOVERING = 5,
+
+  /**
+   * It has an empty log, and waits for the other founders of the ensemble. It serves nothing.
+   *
+   * @generated from enum value: SERVER_ROLE_FORMING = 6;
+   */
+  FORMING = 6,
 }
 
 /**
@@ -219,6 +407,16 @@ export declare const ClusterService: GenService<{
     methodKind: "unary";
     input: typeof GetStatusRequestSchema;
     output: typeof GetStatusResponseSchema;
+  },
+  /**
+   * The members of the ensemble, as the server that answers sees them. Never waits for other servers.
+   *
+   * @generated from rpc zabtree.admin.v1.ClusterService.ListMembers
+   */
+  listMembers: {
+    methodKind: "unary";
+    input: typeof ListMembersRequestSchema;
+    output: typeof ListMembersResponseSchema;
   },
 }>;
 
