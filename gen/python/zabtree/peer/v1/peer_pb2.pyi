@@ -128,20 +128,22 @@ class LinkFragment(_message.Message):
     def __init__(self, content: _Optional[bytes] = ..., last: bool = ...) -> None: ...
 
 class LearnerMessage(_message.Message):
-    __slots__ = ("learner_info", "ack_epoch", "ack_new_leader", "ack", "pong", "request")
+    __slots__ = ("learner_info", "ack_epoch", "ack_new_leader", "ack", "pong", "request", "ack_diff")
     LEARNER_INFO_FIELD_NUMBER: _ClassVar[int]
     ACK_EPOCH_FIELD_NUMBER: _ClassVar[int]
     ACK_NEW_LEADER_FIELD_NUMBER: _ClassVar[int]
     ACK_FIELD_NUMBER: _ClassVar[int]
     PONG_FIELD_NUMBER: _ClassVar[int]
     REQUEST_FIELD_NUMBER: _ClassVar[int]
+    ACK_DIFF_FIELD_NUMBER: _ClassVar[int]
     learner_info: LearnerInfo
     ack_epoch: AckEpoch
     ack_new_leader: AckNewLeader
     ack: Ack
     pong: Pong
     request: PeerRequest
-    def __init__(self, learner_info: _Optional[_Union[LearnerInfo, _Mapping]] = ..., ack_epoch: _Optional[_Union[AckEpoch, _Mapping]] = ..., ack_new_leader: _Optional[_Union[AckNewLeader, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., pong: _Optional[_Union[Pong, _Mapping]] = ..., request: _Optional[_Union[PeerRequest, _Mapping]] = ...) -> None: ...
+    ack_diff: AckDiff
+    def __init__(self, learner_info: _Optional[_Union[LearnerInfo, _Mapping]] = ..., ack_epoch: _Optional[_Union[AckEpoch, _Mapping]] = ..., ack_new_leader: _Optional[_Union[AckNewLeader, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., pong: _Optional[_Union[Pong, _Mapping]] = ..., request: _Optional[_Union[PeerRequest, _Mapping]] = ..., ack_diff: _Optional[_Union[AckDiff, _Mapping]] = ...) -> None: ...
 
 class LeaderMessage(_message.Message):
     __slots__ = ("leader_info", "trunc", "snap", "diff", "new_leader", "up_to_date", "proposal", "commit", "ping", "answer")
@@ -208,6 +210,14 @@ class AckNewLeader(_message.Message):
     def __init__(self, epoch: _Optional[int] = ..., zxid: _Optional[int] = ...) -> None: ...
 
 class Ack(_message.Message):
+    __slots__ = ("epoch", "zxid")
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    ZXID_FIELD_NUMBER: _ClassVar[int]
+    epoch: int
+    zxid: int
+    def __init__(self, epoch: _Optional[int] = ..., zxid: _Optional[int] = ...) -> None: ...
+
+class AckDiff(_message.Message):
     __slots__ = ("epoch", "zxid")
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     ZXID_FIELD_NUMBER: _ClassVar[int]

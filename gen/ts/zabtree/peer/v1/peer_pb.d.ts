@@ -437,6 +437,14 @@ export declare type LearnerMessage = Message<"zabtree.peer.v1.LearnerMessage"> &
      */
     value: PeerRequest;
     case: "request";
+  } | {
+    /**
+     * Pieces of a DIFF are durable.
+     *
+     * @generated from field: zabtree.peer.v1.AckDiff ack_diff = 7;
+     */
+    value: AckDiff;
+    case: "ackDiff";
   } | { case: undefined; value?: undefined };
 };
 
@@ -709,6 +717,33 @@ export declare type Ack = Message<"zabtree.peer.v1.Ack"> & {
  * Use `create(AckSchema)` to create a new message.
  */
 export declare const AckSchema: GenMessage<Ack>;
+
+/**
+ * The pieces of a DIFF up to this transaction are durable at the learner: more may be sent.
+ *
+ * @generated from message zabtree.peer.v1.AckDiff
+ */
+export declare type AckDiff = Message<"zabtree.peer.v1.AckDiff"> & {
+  /**
+   * The leader's epoch.
+   *
+   * @generated from field: int64 epoch = 1;
+   */
+  epoch: bigint;
+
+  /**
+   * The last of them.
+   *
+   * @generated from field: int64 zxid = 2;
+   */
+  zxid: bigint;
+};
+
+/**
+ * Describes the message zabtree.peer.v1.AckDiff.
+ * Use `create(AckDiffSchema)` to create a new message.
+ */
+export declare const AckDiffSchema: GenMessage<AckDiff>;
 
 /**
  * The learner has heard a ping.
