@@ -1,101 +1,100 @@
 /**
- * Broadcast (phase 3), from the leader's side: transactions are proposed in the order of their zxids, and committed in
- * that order once a quorum of voters has them on stable storage. An acknowledgement covers everything before it.
+ * Broadcast (phase 3), from the leader's side: transactions are committed in the order of their zxids, once a quorum of
+ * voters has them on stable storage. An acknowledgement covers everything before it.
  *
- * Invariant: committed <= acknowledged by a quorum, in this epoch; the leader's own acknowledgement is made by
- * `persisted` and by nothing else, and nothing commits beyond it.
+ * Invariant: an acknowledgement counts only after the ACK of NEWLEADER of this epoch, so those that earlier epochs
+ * gathered never do; the leader's own is made by `persisted` alone, and nothing commits beyond it.
  */
-import { assert } from "../base/assert.ts";
-import type { DurableLog, LogPosition } from "./durable-log.ts";
 import type { Quorum } from "./quorum.ts";
 
-interface Proposed {
-  readonly write: number;
-  readonly lastZxid: number;
-}
-
-export class Broadcast {
-  readonly epoch: number;
-  /** Whether this server alone is a quorum, so that it need not ask anybody whether it still leads. */
-  readonly isConfirmed: boolean;
+export class Acknowledgements {
   private readonly self: number;
   private readonly quorum: Quorum;
-  private readonly log: DurableLog;
-  private readonly nextWrite: () => number;
-  /** Appended here and not yet known to be durable, oldest first. */
-  private readonly unsynced: Proposed[] = [];
   private readonly acked = new Map<number, number>();
-  private readonly history: LogPosition;
-  private proposedZxid: number;
-  private committedZxid: number;
-  /** The commit point that the last durable step carries, and the one it is known to be stored at. */
-  private storedZxid: number;
 
-  constructor(
-    ensemble: { self: number; quorum: Quorum },
-    durable: { log: DurableLog; nextWrite: () => number },
-    start: { epoch: number; history: LogPosition },
-  ) {
-    this.self = ensemble.self;
-    this.quorum = ensemble.quorum;
-    this.log = durable.log;
-    this.nextWrite = durable.nextWrite;
-    this.epoch = start.epoch;
-    this.history = start.history;
-    this.proposedZxid = start.history.zxid;
-    this.committedZxid = start.history.zxid;
-    this.storedZxid = 0;
-    this.acked.set(this.self, start.history.zxid);
-    this.isConfirmed = this.quorum.isMet(new Set([this.self]));
+  constructor(self: number, quorum: Quorum) {
+    this.self = self;
+    this.quorum = quorum;
   }
 
-  /** The commit point, with the epoch of that transaction's own row. */
-  get committed(): LogPosition {
-    if (this.committedZxid === this.history.zxid) return this.history;
-    return { zxid: this.committedZxid, epoch: this.epoch };
+  acknowledged(member: number, zxid: number): void {
+    this.acked.set(member, zxid);
   }
 
-  /** Zxid of the last transaction proposed. */
-  get lastProposed(): number {
-    return this.proposedZxid;
+  left(member: number): void {
+    this.acked.delete(member);
   }
 
-  /** Proposes the next transactions; `bytes` are given away. */
-  propose(bytes: Uint8Array, firstZxid: number, lastZxid: number): void {
-    assert(firstZxid === this.proposedZxid + 1 && lastZxid >= firstZxid, "proposals are contiguous");
-    const write = this.nextWrite();
-    this.proposedZxid = lastZxid;
-    this.storedZxid = this.committedZxid;
-    this.unsynced.push({ write, lastZxid });
-    this.log.append(write, { bytes, firstZxid, lastZxid, epoch: this.epoch, committed: this.committed });
+  of(member: number): number {
+    return this.acked.get(member) ?? 0;
   }
 
-  /** Everything up to this durable step is on stable storage: the leader's own acknowledgement. */
-  persisted(write: number): void {
-    let last = 0;
-    while (this.unsynced.length > 0 && this.unsynced[0]!.write <= write) last = this.unsynced.shift()!.lastZxid;
-    if (last > 0) this.acknowledged(this.self, last);
+  /** The highest zxid that a quorum has acknowledged, this server among them. */
+  get committed(): number {
+    return Math.min(this.quorum.reached(this.acked), this.of(this.self));
+  }
+}
+
+interface Question {
+  readonly zxid: number;
+  readonly done: (zxid: number | undefined) => void;
+}
+
+/**
+ * Linearizable reads without a log write: a question is answered with the commit point of when it was asked, after a
+ * round of pings that was sent later has been echoed by a quorum. One round answers everything that waited for it.
+ */
+export class ReadRounds {
+  private readonly self: number;
+  private readonly quorum: Quorum;
+  private readonly ping: () => number;
+  /** The round that answers `asked`; echoes of later ones prove as much. */
+  private round = 0;
+  private asked: Question[] = [];
+  private next: Question[] = [];
+  private readonly echoed = new Set<number>();
+
+  /** `ping` begins a round and returns its number, which rises. */
+  constructor(self: number, quorum: Quorum, ping: () => number) {
+    this.self = self;
+    this.quorum = quorum;
+    this.ping = ping;
   }
 
-  private acknowledged(server: number, zxid: number): void {
-    this.acked.set(server, zxid);
-    const reached = Math.min(this.quorum.reached(this.acked), this.acked.get(this.self)!);
-    if (reached > this.committedZxid) this.committedZxid = reached;
+  ask(zxid: number, done: (zxid: number | undefined) => void): void {
+    this.next.push({ zxid, done });
+    if (this.asked.length === 0) this.begin();
   }
 
-  /** Stores the commit point when no further transaction carries it. */
-  storeCommitPoint(): void {
-    if (this.storedZxid >= this.committedZxid || this.unsynced.length > 0) return;
-    this.storedZxid = this.committedZxid;
-    this.log.commit(this.nextWrite(), this.committed);
+  private begin(): void {
+    this.asked = this.next;
+    this.next = [];
+    this.echoed.clear();
+    this.echoed.add(this.self);
+    this.round = this.ping();
+    this.finish();
   }
 
-  /**
-   * Linearizable reads: calls back once a quorum has confirmed, after this call, that this leader still leads. With a
-   * quorum of one that is so at once.
-   */
-  confirmLeadership(confirmed: () => void): void {
-    assert(this.isConfirmed, "a leader that is not a quorum must ask its followers");
-    confirmed();
+  /** A voter in sync has echoed a round. */
+  echo(member: number, round: number): void {
+    if (this.asked.length === 0 || round < this.round) return;
+    this.echoed.add(member);
+    this.finish();
+  }
+
+  private finish(): void {
+    if (!this.quorum.isMet(this.echoed)) return;
+    const answered = this.asked;
+    this.asked = [];
+    for (const { zxid, done } of answered) done(zxid);
+    if (this.asked.length === 0 && this.next.length > 0) this.begin();
+  }
+
+  /** This server leads no more. */
+  abandon(): void {
+    const waiting = [...this.asked, ...this.next];
+    this.asked = [];
+    this.next = [];
+    for (const { done } of waiting) done(undefined);
   }
 }

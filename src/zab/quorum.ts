@@ -11,6 +11,10 @@ export class Quorum {
     this.needed = Math.floor(this.voters.size / 2) + 1;
   }
 
+  includes(server: number): boolean {
+    return this.voters.has(server);
+  }
+
   /** Whether these servers include a majority of the voters. */
   isMet(servers: ReadonlySet<number>): boolean {
     let count = 0;
