@@ -46,8 +46,9 @@ export interface DurableLog {
   /** Promise to follow no epoch below this one. */
   acceptEpoch(write: number, epoch: number): void;
   /**
-   * In one commit: the current epoch, and the boundary of the history it continues. Ends every exceptional state:
-   * forming, recovering, installing.
+   * In one commit: the current epoch, and the boundary of the history it continues. This server is then neither
+   * recovering nor installing; the mark of a founder stays until transaction 1 takes its place. The epoch may be the
+   * current one again, when a learner comes back to its leader.
    */
   establishEpoch(write: number, step: EpochStep): void;
   /** Append transactions, contiguous after what is there, and move the stored commit point. */

@@ -33,7 +33,7 @@ export class Following {
   private newLeaderAcked = false;
   private ackedZxid = 0;
   /** Durable steps of the pieces of a DIFF that are to be acknowledged. */
-  private pieces: { write: number; zxid: number }[] = [];
+  private readonly pieces: { write: number; zxid: number }[] = [];
   private ticket = 0;
 
   constructor(peer: PeerContext, leader: number) {

@@ -33,8 +33,8 @@ export function formationStep(
   if (other !== undefined) {
     return { kind: "wait", problem: `forming: another server was given the founders ${other.founders.join(", ")}` };
   }
-  const [lowest] = self.founders;
-  const mark = lowest === self.id ? marks[0] : said.get(lowest!)!.forming;
+  const lowest = Math.min(...self.founders);
+  const mark = lowest === self.id ? marks[0] : said.get(lowest)!.forming;
   if (mark !== undefined) return { kind: "form", forming: mark };
   if (lowest !== self.id) return { kind: "wait", problem: `forming: waiting for ${lowest} to choose the cluster id` };
   return { kind: "form", forming: { clusterId: self.newClusterId, founders: self.founders } };

@@ -16,7 +16,7 @@ interface Batch {
 }
 
 export class HistoryWindow {
-  private batches: Batch[] = [];
+  private readonly batches: Batch[] = [];
   private bytes = 0;
   private readonly budget: number;
   private lastZxid: number;

@@ -109,7 +109,6 @@ export class ReplicatedLog {
   establishEpoch(epoch: number): number {
     assert(epoch <= this.acceptedEpoch && epoch >= this.currentEpoch, "an epoch is established after it is promised");
     this.currentEpoch = epoch;
-    this.forming = undefined;
     this.recovering = undefined;
     const write = ++this.writes;
     this.log.establishEpoch(write, { epoch, last: this.last, committed: this.committed });

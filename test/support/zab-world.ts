@@ -86,7 +86,7 @@ export class FakeStore implements DurableLog, LogSource {
   }
   establishEpoch(write: number, step: EpochStep): void {
     this.note(write, `establish ${step.epoch} after ${step.last.zxid}`);
-    Object.assign(this.cached, { currentEpoch: step.epoch, forming: undefined, recovering: undefined });
+    Object.assign(this.cached, { currentEpoch: step.epoch, recovering: undefined });
   }
   append(write: number, step: AppendStep): void {
     this.note(write, `append ${step.firstZxid}-${step.lastZxid}`);
