@@ -11,27 +11,19 @@ import type { Stat } from "../tree/stat.ts";
 import type { Tree } from "../tree/tree.ts";
 import type { Txn } from "../tree/txn.ts";
 import type { WatchSink } from "../watches/watch-event.ts";
-import type { LogPosition } from "../zab/durable-log.ts";
+import type { DurableState } from "../zab/durable-log.ts";
 
 export type { AppendStep, DurableLog as LogPort, EpochStep, LogPosition as CommitPoint } from "../zab/durable-log.ts";
 
-/** What recovery hands to a new replica: the state as of the commit point, and the pending tail. */
+/** What recovery hands to a new replica: the state as of the commit point, and what consensus goes on from. */
 export interface Recovered {
-  /** "" for a directory that was never used. */
-  readonly clusterId: string;
-  /** Cluster id, members and feature level; undefined for a directory that was never used: transaction 1 is to be made. */
+  /** Epochs, positions, the pending tail and the marks of exceptional states. */
+  readonly durable: DurableState;
+  /** Cluster id, members and feature level; undefined as long as transaction 1 is not committed here. */
   readonly founding: Founding | undefined;
-  readonly acceptedEpoch: number;
-  readonly currentEpoch: number;
-  /** The last transaction known to be committed, with the epoch of its own row; zeros for none. */
-  readonly committed: LogPosition;
-  /** The last transaction logged, with the epoch of its own row. */
-  readonly last: LogPosition;
-  /** The replicated state exactly as of `committed`. It belongs to the replica from here on. */
+  /** The replicated state exactly as of `durable.committed`. It belongs to the replica from here on. */
   readonly tree: Tree;
   readonly sessions: SessionTable;
-  /** Transactions logged beyond the commit point, to be applied when a leader commits them. */
-  readonly tail: readonly Txn[];
   /** The newest time in the log, the tail included; time never goes back. */
   readonly lastTime: number;
 }
