@@ -8,6 +8,7 @@ import type {
   EpochStep,
   AppendStep,
   Forming,
+  HistoryPiece,
   LogPosition,
   LogSource,
   MemberAck,
@@ -117,6 +118,20 @@ export class FakeStore implements DurableLog, LogSource {
     this.reads.push({ ticket, after });
   }
 
+  /** Answers what was asked to be read. */
+  answerReads(answer: (ticket: number, piece: HistoryPiece) => void): void {
+    for (const { ticket, after } of this.reads.splice(0)) {
+      const part = this.cached.log.slice(after);
+      const bytes = new Uint8Array(part.reduce((sum, txn) => sum + txn.length, 0));
+      let at = 0;
+      for (const txn of part) {
+        bytes.set(txn, at);
+        at += txn.length;
+      }
+      answer(ticket, { bytes, firstZxid: after + 1, boundaries: boundariesOf(this.cached.log, after) });
+    }
+  }
+
   private note(write: number, what: string): void {
     this.lastWrite = write;
     this.asked.push(what);
@@ -129,6 +144,7 @@ export class FakeStore implements DurableLog, LogSource {
   recover(): DurableState {
     this.cached = { ...this.durable, log: [...this.durable.log] };
     this.lastWrite = 0;
+    this.reads.length = 0;
     const { log, committed } = this.cached;
     const tail = log.slice(committed);
     const bytes = new Uint8Array(tail.reduce((sum, txn) => sum + txn.length, 0));
@@ -233,7 +249,12 @@ export class Node implements PeerHost {
 
   /** Makes everything durable that was asked for; returns whether there was anything. */
   sync(): boolean {
-    if (!this.alive || this.store.lastWrite === 0) return false;
+    if (!this.alive) return false;
+    const hasReads = this.store.reads.length > 0;
+    this.store.answerReads((ticket, piece) => {
+      this.peer.logRead(ticket, piece);
+    });
+    if (this.store.lastWrite === 0) return hasReads;
     const { lastWrite } = this.store;
     this.store.lastWrite = 0;
     this.store.sync();
@@ -272,8 +293,9 @@ export class ZabWorld {
         return this.linkCount;
       },
       send: (link, message) => {
-        const { a, b } = this.links.get(link)!;
-        this.underWay.push({ from: self, to: self === a ? b : a, link, message });
+        const known = this.links.get(link);
+        if (known === undefined) return;
+        this.underWay.push({ from: self, to: self === known.a ? known.b : known.a, link, message });
       },
       close: (link) => {
         this.breakLink(link, self);
@@ -302,7 +324,14 @@ export class ZabWorld {
     const next = this.underWay.shift();
     if (next === undefined) return this.later.length > 0;
     const { from, to, link, message } = next;
-    if (!this.passes(from, to)) return true;
+    if (!this.passes(from, to)) {
+      // A link that loses a message is broken, for both sides.
+      if (this.links.has(link)) {
+        this.breakLink(link, from);
+        this.later.push(() => this.node(from).alive && this.node(from).peer.linkClosed(link));
+      }
+      return true;
+    }
     const { peer } = this.node(to);
     if (link === 0) peer.notified(from, message as Notification);
     else if (this.links.has(link)) {
