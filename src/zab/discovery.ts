@@ -12,12 +12,15 @@ export class Discovery {
   /** 0 until a quorum has come. */
   epoch = 0;
   private readonly quorum: Quorum;
+  private readonly above: number;
   /** The voters that have come, and the epoch each has promised. */
   private readonly accepted = new Map<number, number>();
   private readonly promises = new Set<number>();
 
-  constructor(quorum: Quorum) {
+  /** `above` is the highest promise known of servers that do not count. */
+  constructor(quorum: Quorum, above = 0) {
     this.quorum = quorum;
+    this.above = above;
   }
 
   /** FOLLOWERINFO of a voter, or the leader's own. Returns whether the epoch is chosen by that. */
@@ -25,7 +28,7 @@ export class Discovery {
     if (this.epoch > 0) return false;
     this.accepted.set(member, acceptedEpoch);
     if (!this.quorum.isMet(new Set(this.accepted.keys()))) return false;
-    this.epoch = Math.max(...this.accepted.values()) + 1;
+    this.epoch = Math.max(this.above, ...this.accepted.values()) + 1;
     return true;
   }
 

@@ -83,7 +83,7 @@ export class Leading {
     this.peer = peer;
     this.startedAt = now;
     this.lastPing = now;
-    this.discovery = new Discovery(quorum);
+    this.discovery = new Discovery(quorum, peer.highestPromise);
     this.acks = new Acknowledgements(self, quorum);
     this.reads = new ReadRounds(self, quorum, () => this.pingAll());
   }
@@ -205,14 +205,13 @@ export class Leading {
     learner.last = info.last;
     const lost = info.recovering || info.clusterId === "" || hasLost(info.last, log.remembered(member));
     learner.counts = info.voter && !lost;
-    if (learner.counts) {
-      if (this.epoch > 0 && info.acceptedEpoch > this.epoch) {
-        // It must not follow this epoch; the next one will be above its promise.
-        this.peer.stepDown(`server ${member} has promised epoch ${info.acceptedEpoch}`);
-        return true;
-      }
-      this.came(member, info.acceptedEpoch);
+    this.peer.notePromise(info.acceptedEpoch);
+    if (this.epoch > 0 && info.acceptedEpoch > this.epoch) {
+      // It must not follow this epoch; the next one will be above its promise.
+      this.peer.stepDown(`server ${member} has promised epoch ${info.acceptedEpoch}`);
+      return true;
     }
+    if (learner.counts) this.came(member, info.acceptedEpoch);
     if (!this.ended) this.sendInfo(learner);
     return true;
   }

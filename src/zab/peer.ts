@@ -49,6 +49,9 @@ export interface PeerContext {
   readonly network: PeerNetwork;
   readonly host: PeerHost;
   readonly diskLow: boolean;
+  /** The highest epoch that any server is known to have promised. */
+  readonly highestPromise: number;
+  notePromise(epoch: number): void;
   /** Numbers for what is asked of the world. */
   nextTicket(): number;
   /** Goes back to looking. */
@@ -87,6 +90,7 @@ export class Peer implements PeerContext {
   /** Messages that did not fit, by what they were and where they came; for operators and tests. */
   readonly refused = new Map<string, number>();
 
+  highestPromise = 0;
   private memberList: readonly Member[];
   private readonly newClusterId: string;
   private readonly tickMs: number;
@@ -481,6 +485,10 @@ export class Peer implements PeerContext {
       remembers: log.remembered(to),
       forming: log.forming,
     });
+  }
+
+  notePromise(epoch: number): void {
+    this.highestPromise = Math.max(this.highestPromise, epoch);
   }
 
   nextTicket(): number {
