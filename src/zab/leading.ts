@@ -7,56 +7,17 @@
  * it lacks, queueing that and joining are one step.
  */
 import { assert } from "../base/assert.ts";
-import { areBoundaries, nothing } from "./boundaries.ts";
+import { areBoundaries } from "./boundaries.ts";
 import { Acknowledgements, ReadRounds } from "./broadcast.ts";
 import { Discovery } from "./discovery.ts";
 import type { HistoryPiece, LogPosition, LogReadResult, MemberAck, SnapshotOffer } from "./durable-log.ts";
 import { isBetter } from "./election.ts";
 import { endOf } from "./history-window.ts";
+import { isInSync, newLearner, type Learner, type LearnerStage } from "./learner.ts";
 import type { LeaderMessage, LearnerMessage } from "./message.ts";
 import type { PeerContext } from "./peer.ts";
 import { hasLost } from "./replicated-log.ts";
 import { planSync } from "./synchronization.ts";
-
-/** Where a learner stands. */
-export type LearnerStage =
-  /** It has opened a link and said nothing. */
-  | "connected"
-  /** FOLLOWERINFO has come; LEADERINFO is due or sent. */
-  | "discovery"
-  /** ACKEPOCH has come; synchronization begins when a quorum has promised the epoch. */
-  | "promised"
-  /** A checkpoint is being made or installed. */
-  | "snapshot"
-  /** It is sent the history it lacks. */
-  | "diff"
-  /** NEWLEADER is sent: it gets every proposal from here on. */
-  | "newLeader"
-  /** NEWLEADER is acknowledged. */
-  | "synced";
-
-interface Learner {
-  readonly link: number;
-  readonly member: number;
-  stage: LearnerStage;
-  heardAt: number;
-  /** A voter that has lost nothing: its promise and its ACK of NEWLEADER count. */
-  counts: boolean;
-  /** The last round of pings before it came, and who has echoed a later one; see `mayJoin`. */
-  readonly cameInRound: number;
-  readonly vouchers: Set<number>;
-  infoSent: boolean;
-  /** What it said of its history. */
-  last: LogPosition;
-  boundaries: readonly LogPosition[];
-  /** Everything up to here was sent, or is there. */
-  sentZxid: number;
-  /** Pieces of a DIFF sent and not yet acknowledged. */
-  piecesUnderWay: number;
-  /** The read of the log or the checkpoint that it waits for; 0 for none. */
-  ticket: number;
-  diskLow: boolean;
-}
 
 const maxPiecesUnderWay = 2;
 
@@ -118,22 +79,8 @@ export class Leading {
 
   linkOpened(link: number, from: number): void {
     for (const older of this.learners.values()) if (older.member === from) this.drop(older);
-    this.learners.set(link, {
-      link,
-      member: from,
-      stage: "connected",
-      heardAt: this.peer.now,
-      counts: false,
-      cameInRound: this.round,
-      vouchers: new Set([this.peer.self]),
-      infoSent: false,
-      last: nothing,
-      boundaries: [],
-      sentZxid: 0,
-      piecesUnderWay: 0,
-      ticket: 0,
-      diskLow: false,
-    });
+    const { now, self } = this.peer;
+    this.learners.set(link, newLearner(link, from, { now, self, round: this.round }));
   }
 
   linkClosed(link: number): void {
@@ -535,10 +482,6 @@ export class Leading {
     this.learners.clear();
     this.reads.abandon();
   }
-}
-
-function isInSync({ stage }: Learner): boolean {
-  return stage === "snapshot" || stage === "diff" || stage === "newLeader" || stage === "synced";
 }
 
 function isBetterHistory(
