@@ -1,0 +1,76 @@
+/** One run of one scenario, from the start of the ensemble to its rest. */
+import { checkers, Judges } from "./checkers/all.ts";
+import { Cluster, type Failure, type Tracer } from "./cluster.ts";
+import type { CoreFactory } from "./core.ts";
+import type { Scenario } from "./fault.ts";
+
+export interface RunResult {
+  readonly seed: string;
+  readonly failure: Failure | undefined;
+  readonly events: number;
+  /** Events that are no ticks. */
+  readonly steps: number;
+  readonly calls: number;
+  readonly acknowledged: number;
+  readonly reads: number;
+  readonly virtualMs: number;
+  /** A digest of everything that happened, in order. */
+  readonly hash: number;
+  readonly coverage: ReadonlyMap<string, number>;
+}
+
+export function run(scenario: Scenario, makeCore: CoreFactory, tracer?: (cluster: Cluster) => Tracer): RunResult {
+  const cluster = new Cluster(scenario, makeCore);
+  const voters = cluster.members.filter(({ voter }) => voter).map(({ id }) => id);
+  cluster.judge = new Judges(checkers, { voters }, (check, problem) => cluster.fail(check, problem));
+  if (tracer !== undefined) cluster.tracer = tracer(cluster);
+  cluster.start();
+  if (cluster.runTo(scenario.faultyMs)) live(cluster, scenario);
+  return {
+    seed: scenario.seed,
+    failure: cluster.failure,
+    events: cluster.scheduler.fired,
+    steps: cluster.steps,
+    calls: cluster.calls,
+    acknowledged: cluster.acknowledged,
+    reads: cluster.readsAnswered,
+    virtualMs: cluster.virtualMs,
+    hash: cluster.scheduler.hash,
+    coverage: cluster.coverage.counts,
+  };
+}
+
+/** The part without faults: a leader, progress, one history, and rest. */
+function live(cluster: Cluster, scenario: Scenario): void {
+  const core = cluster.heal();
+  const { timeoutMs, faultyMs } = scenario;
+  // The pauses under way end, and then the bound of an election counts.
+  const settled = (): boolean => cluster.cores(core).every((server) => server.core?.serving === true);
+  const bound = faultyMs + 7000 + 40 * timeoutMs;
+  while (!settled() && cluster.virtualMs < bound) if (!cluster.runTo(cluster.virtualMs + 200)) return;
+  if (!settled()) {
+    const stuck = cluster.cores(core).map(({ id, core: at }) => `${id}: ${at?.phase ?? "down"}`);
+    cluster.fail("L01", `no leader that everybody in {${core.join(", ")}} follows: ${stuck.join(", ")}`);
+    return;
+  }
+  const before = cluster.acknowledged;
+  if (!cluster.runTo(cluster.virtualMs + 3000)) return;
+  if (cluster.calls < scenario.calls && cluster.acknowledged === before) {
+    cluster.fail("L02", "no write is acknowledged after healing");
+    return;
+  }
+  const elections = cluster.coverage.of("election", "leader established");
+  if (!cluster.runTo(cluster.virtualMs + 5000)) return;
+  if (cluster.coverage.of("election", "leader established") !== elections) {
+    cluster.fail("L04", "the leader changes without a fault");
+    return;
+  }
+  cluster.stopCalling();
+  if (!cluster.runTo(cluster.virtualMs + 2000)) return;
+  const [first, ...rest] = cluster.cores(core).map((server) => server.core!);
+  for (const other of rest) {
+    if (other.applied !== first!.applied || other.digest !== first!.digest) {
+      cluster.fail("L03", `servers come to rest apart: ${first!.applied} and ${other.applied} applied`);
+    }
+  }
+}
