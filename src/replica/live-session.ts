@@ -1,6 +1,6 @@
 /**
- * The leader's half of a session, in memory only: when it was heard of, which of its writes are on their way, and which
- * have come before their turn.
+ * The leader's half of a session, in memory only: when it was heard of, who is attached, which of its writes are on
+ * their way, and which have come before their turn. It ends with the leader's office.
  *
  * One contiguous space of seqs is shared by streams and unary calls. The next seq in turn executes; a lower one returns
  * its outcome or joins the one in flight; a higher one waits in a bounded window. What can never succeed consumes its
@@ -14,7 +14,6 @@ import type { Caller } from "../tree/prepare.ts";
 import type { WriteRequest } from "../tree/request.ts";
 import type { Expirable } from "./expiry.ts";
 import type { PendingTxn } from "./pending-txn.ts";
-import type { SessionStream } from "./session-stream.ts";
 import type { Waiter } from "./waiter.ts";
 
 /** A numbered write, checked or not. */
@@ -28,12 +27,33 @@ export interface NumberedWrite {
   readonly since: number;
 }
 
+/**
+ * Attaches are not logged: leaders number them, and the highest number has the session. After a change of leaders the
+ * servers say which numbers their streams have.
+ */
+export interface AttachNumber {
+  readonly epoch: number;
+  readonly count: number;
+}
+
+export function isHigher(a: AttachNumber, b: AttachNumber): boolean {
+  return a.epoch > b.epoch || (a.epoch === b.epoch && a.count > b.count);
+}
+
+/** The stream that has a session, on whatever server. */
+export interface StreamHolder {
+  /** A newer one has taken the session over. */
+  moved(): void;
+}
+
 export class LiveSession implements Expirable {
   readonly session: Session;
   touchedAt: number;
   /** Set when its end is proposed: nothing more is accepted. */
   closing = false;
-  stream: SessionStream | undefined;
+  holder: StreamHolder | undefined;
+  /** Of the newest attach; it stays when that stream is gone. */
+  attach: AttachNumber = { epoch: 0, count: 0 };
   /** The seq of the next new write. Invariant: every lower one has an outcome, is forgotten, or is in flight. */
   nextSeq: number;
   /** The highest acknowledgement received; it reaches the replicated state with the next transaction. */
@@ -98,4 +118,9 @@ export class LiveSession implements Expirable {
 /** What a caller of an ended or unknown session is told. */
 export function sessionExpired(id: number): Refusal {
   return refusal("SESSION_EXPIRED", `session ${id} is not alive`, { session_id: String(id) });
+}
+
+/** What a stream is told whose session is with another one. */
+export function sessionMoved(id: number): Refusal {
+  return refusal("SESSION_MOVED", "a newer stream has taken the session over", { session_id: String(id) });
 }

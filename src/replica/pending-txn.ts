@@ -10,15 +10,21 @@ export class PendingTxn {
 
   constructor(txn: Txn, waiter: Waiter | undefined) {
     this.txn = txn;
-    this.first = waiter;
+    this.first = waiter?.proposed(txn.zxid) === true ? undefined : waiter;
   }
 
   join(waiter: Waiter): void {
-    (this.more ??= []).push(waiter);
+    if (!waiter.proposed(this.txn.zxid)) (this.more ??= []).push(waiter);
   }
 
   committed(): void {
     this.first?.committed(this.txn);
     if (this.more !== undefined) for (const waiter of this.more) waiter.committed(this.txn);
+  }
+
+  /** The leader lost its office. */
+  lost(applied: number): void {
+    this.first?.lost(applied);
+    if (this.more !== undefined) for (const waiter of this.more) waiter.lost(applied);
   }
 }

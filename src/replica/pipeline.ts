@@ -84,4 +84,10 @@ export class Pipeline {
     const first = this.pending.peek();
     return first === undefined || first.txn.zxid > committedZxid ? undefined : this.pending.shift();
   }
+
+  /** The leader lost its office: nobody here knows what becomes of these. */
+  abandon(applied: number): void {
+    for (let pending = this.pending.shift(); pending !== undefined; pending = this.pending.shift())
+      pending.lost(applied);
+  }
 }

@@ -1,18 +1,24 @@
-/** The leader's care for sessions: opens, authenticates, attaches, expires and closes them. */
+/** The leader's care for sessions: opens, expires and closes them, and says which stream has them. */
 import { refusal, type Refusal } from "../base/reasons.ts";
 import type { Session, SessionTable } from "../sessions/session-table.ts";
-import { formatIdentities } from "../sessions/session-table.ts";
 import type { Identity } from "../tree/acl.ts";
 import { openingDetail, trimDetail } from "../tree/detail.ts";
-import { blankOp, type Caller, type Preparer } from "../tree/prepare.ts";
+import { blankOp, type Preparer } from "../tree/prepare.ts";
 import { emptyStat } from "../tree/stat.ts";
 import { Cause, OpKind, RequestKind, type Txn, type TxnOp } from "../tree/txn.ts";
-import { ExpiryClock, ExpiryQueue } from "./expiry.ts";
-import { LiveSession, sessionExpired } from "./live-session.ts";
+import { ExpiryQueue, type ExpiryClock } from "./expiry.ts";
+import {
+  isHigher,
+  LiveSession,
+  sessionExpired,
+  sessionMoved,
+  type AttachNumber,
+  type StreamHolder,
+} from "./live-session.ts";
+import { refusalOfOutcome } from "./past-outcomes.ts";
 import type { PendingTxn } from "./pending-txn.ts";
 import type { Pipeline } from "./pipeline.ts";
 import type { Waiter } from "./waiter.ts";
-import { refusalOfOutcome } from "./write-order.ts";
 
 /** A request to open a session, checked for form. */
 export interface Opening {
@@ -27,9 +33,10 @@ export type OutcomeReport =
   | { readonly state: "succeeded"; readonly zxid: number; readonly ended: boolean }
   | { readonly state: "failed"; readonly zxid: number; readonly refusal: Refusal; readonly ended: boolean };
 
-/** What is needed of the replica. */
+/** What is needed of the leader. */
 export interface KeeperHost {
   readonly appliedZxid: number;
+  readonly epoch: number;
   propose(draft: { session: number; who: string; request: number; ops: TxnOp[] }, waiter?: Waiter): PendingTxn;
 }
 
@@ -39,7 +46,7 @@ const trimMs = 5000;
 const sessionsPerTick = 1000;
 
 export class SessionKeeper {
-  readonly clock: ExpiryClock;
+  private readonly clock: ExpiryClock;
   private readonly host: KeeperHost;
   private readonly table: SessionTable;
   private readonly preparer: Preparer;
@@ -47,33 +54,26 @@ export class SessionKeeper {
   private readonly live = new Map<number, LiveSession>();
   private readonly expiry: ExpiryQueue<LiveSession>;
   private readonly opening = new Map<string, { secretHash: string; pending: PendingTxn }>();
-  private lastTrim = 0;
+  private lastTrim: number;
+  private attaches = 0;
 
   constructor(
     host: KeeperHost,
-    parts: { table: SessionTable; preparer: Preparer; pipeline: Pipeline; tickMs: number },
+    parts: { table: SessionTable; preparer: Preparer; pipeline: Pipeline; clock: ExpiryClock },
   ) {
     this.host = host;
     this.table = parts.table;
     this.preparer = parts.preparer;
     this.pipeline = parts.pipeline;
-    this.clock = new ExpiryClock(parts.tickMs);
+    this.clock = parts.clock;
     this.expiry = new ExpiryQueue(this.clock.maxStepMs);
-  }
-
-  get attachedCount(): number {
-    let count = 0;
-    for (const live of this.live.values()) if (live.stream !== undefined) count++;
-    return count;
+    this.lastTrim = this.clock.now;
+    // Coming into office: every session gets a full timeout from now.
+    for (const session of this.table.sessions()) this.watchOver(session);
   }
 
   get(id: number): LiveSession | undefined {
     return this.live.get(id);
-  }
-
-  /** A leader comes into office: every session gets a full timeout from now. */
-  takeOver(): void {
-    for (const session of this.table.sessions()) this.watchOver(session);
   }
 
   private watchOver(session: Session): void {
@@ -109,19 +109,36 @@ export class SessionKeeper {
       return;
     }
     this.touch(live);
-    const ops = [{ ...blankOp(OpKind.openSession, "", emptyStat()), detail: openingDetail(session.terms) }];
-    const { id, who } = session;
-    const blank = { epoch: 0, time: 0, seq: 0, acked: 0, fingerprint: 0 };
-    waiter.committed({ ...blank, zxid: id, session: id, who, request: RequestKind.openSession, ops });
+    waiter.committed(openedBefore(session));
   }
 
-  /** The live session of a caller that proves it owns it; a refusal otherwise. Counts as contact. */
-  authenticate(id: number, secretHash: string): LiveSession | Refusal {
-    const live = this.live.get(id);
-    if (live === undefined || live.closing) return sessionExpired(id);
-    if (!sameSecret(live.session.terms.secretHash, secretHash)) return sessionExpired(id);
+  /**
+   * Gives a session to a stream, which gets the next number, or keeps the one it had under an earlier leader: then a
+   * higher one wins. Whoever loses the session is told.
+   */
+  attach(live: LiveSession, holder: StreamHolder, announced: AttachNumber | undefined): AttachNumber | Refusal {
+    if (live.closing) return sessionExpired(live.session.id);
+    if (announced !== undefined && isHigher(live.attach, announced)) return sessionMoved(live.session.id);
     this.touch(live);
-    return live;
+    const { holder: before } = live;
+    live.attach = announced !== undefined && this.mayHaveGiven(announced) ? announced : this.nextNumber();
+    live.holder = holder;
+    if (before !== holder) before?.moved();
+    return live.attach;
+  }
+
+  private nextNumber(): AttachNumber {
+    return { epoch: this.host.epoch, count: ++this.attaches };
+  }
+
+  /** Whether a number is one that this leader or an earlier one has given. */
+  private mayHaveGiven({ epoch, count }: AttachNumber): boolean {
+    return epoch < this.host.epoch || (epoch === this.host.epoch && count <= this.attaches);
+  }
+
+  /** A stream is gone. */
+  detach(live: LiveSession, holder: StreamHolder): void {
+    if (live.holder === holder) live.holder = undefined;
   }
 
   touch(live: LiveSession): void {
@@ -197,34 +214,25 @@ export class SessionKeeper {
   /** A transaction of this leader was applied: before whoever waits for it is answered. */
   applied(txn: Txn): void {
     if (txn.seq !== 0) this.live.get(txn.session)?.inFlight.delete(txn.seq);
-    if (txn.ops[0]!.kind !== OpKind.openSession) return;
+    const { kind } = txn.ops[0]!;
+    if (kind === OpKind.closeSession) this.live.delete(txn.session);
+    if (kind !== OpKind.openSession) return;
     const session = this.table.get(txn.zxid)!;
     this.opening.delete(session.terms.clientKey);
     this.watchOver(session);
   }
-
-  /** A session's end was applied, and whoever asked for it was answered. */
-  ended(txn: Txn): void {
-    if (txn.ops[0]!.kind !== OpKind.closeSession) return;
-    const live = this.live.get(txn.session);
-    this.live.delete(txn.session);
-    live?.stream?.end(sessionExpired(txn.session));
-  }
-
-  endStreams(reason: Refusal): void {
-    for (const live of this.live.values()) live.stream?.end(reason);
-  }
 }
 
-/** A caller with a session: its identities, and that of its connection. */
-export function callerOf(live: LiveSession, address: Identity | undefined): Caller {
-  const { session } = live;
-  const identities = address === undefined ? session.terms.identities : [...session.terms.identities, address];
-  return { session: session.id, identities, who: formatIdentities(identities) };
+/** The answer to a retry of an opening, made of what is known of the session. */
+export function openedBefore(session: Session): Txn {
+  const ops = [{ ...blankOp(OpKind.openSession, "", emptyStat()), detail: openingDetail(session.terms) }];
+  const { id, who } = session;
+  const blank = { epoch: 0, time: 0, seq: 0, acked: 0, fingerprint: 0 };
+  return { ...blank, zxid: id, session: id, who, request: RequestKind.openSession, ops };
 }
 
 /** Compares two hexadecimal hashes in a time that does not depend on where they differ. */
-function sameSecret(a: string, b: string): boolean {
+export function sameSecret(a: string, b: string): boolean {
   let difference = a.length ^ b.length;
   for (let i = 0; i < Math.min(a.length, b.length); i++) difference |= a.charCodeAt(i) ^ b.charCodeAt(i);
   return difference === 0;

@@ -11,11 +11,13 @@ import type { Caller } from "../tree/prepare.ts";
 import type { WriteRequest } from "../tree/request.ts";
 import type { Txn } from "../tree/txn.ts";
 import type { Watch } from "../watches/watch-table.ts";
-import type { LiveSession } from "./live-session.ts";
+import type { LocalSession } from "./local-session.ts";
+import type { LocalWrite } from "./forwarded.ts";
 import type { SessionSink } from "./ports.ts";
 import { readProblem, type Freshness, type ReadRequest } from "./read-request.ts";
-import { answerCommitted, type Waiter } from "./waiter.ts";
+import { answerCommitted, noLeader, outcomeUnknown, type Waiter } from "./waiter.ts";
 import type { WatchRegistration, WatchSpec } from "./watch-feeds.ts";
+import { WriteBlock } from "./write-block.ts";
 
 /** A watch that a read leaves. */
 export interface OneShot {
@@ -28,18 +30,24 @@ export interface OneShot {
 /** What a stream needs of its replica. */
 export interface StreamHost {
   readonly appliedZxid: number;
-  touch(live: LiveSession): void;
-  submit(write: { request: WriteRequest; seq: number; caller: Caller; live: LiveSession; waiter: Waiter }): void;
-  close(live: LiveSession, waiter: Waiter): void;
+  touch(live: LocalSession): void;
+  acknowledge(live: LocalSession, seq: number): void;
+  /** The seq of the session's next new write: every lower one has run, or is under way. */
+  nextSeq(live: LocalSession): number;
+  submit(write: LocalWrite): void;
+  endSession(live: LocalSession, waiter: Waiter): void;
   /** Whether an answer made now would be fresh enough. */
   isFresh(freshness: Freshness): boolean;
-  /** Calls back once it is, or with the reason why it is not to be had. */
-  whenFresh(freshness: Freshness, resume: (problem: Refusal | undefined) => void): void;
+  /** Calls back once it is, or with the reason why it is not to be had. Waits a while for a leader to come. */
+  awaitFresh(freshness: Freshness, resume: (problem: Refusal | undefined) => void): void;
   read(sink: SessionSink, call: number, request: ReadRequest, caller: Caller): boolean;
   addOneShot(shot: OneShot): Watch;
   addWatch(watch: WatchRegistration): Watch | Refusal;
   removeWatch(watch: Watch): void;
-  remainingMs(live: LiveSession): number;
+  /** Calls back with the time the session lives, once the leader has proved it; not at all when it cannot be known. */
+  proveContact(live: LocalSession, done: (remainingMs: number) => void): void;
+  /** The stream is gone. */
+  detached(stream: SessionStream): void;
 }
 
 /** Something on the stream that is not answered yet. */
@@ -50,9 +58,11 @@ interface Entry {
 }
 
 export class SessionStream {
-  readonly live: LiveSession;
+  readonly live: LocalSession;
   readonly caller: Caller;
   readonly sink: SessionSink;
+  /** Names it on this server. */
+  readonly number: number;
   readonly watches = new Map<number, Watch>();
   readonly host: StreamHost;
   private readonly queue = new Queue<Entry>();
@@ -62,15 +72,14 @@ export class SessionStream {
   private ended = false;
   /** The request that closes the session. */
   private closing: WriteEntry | undefined;
-  /** A numbered write that could not run now: those after it get the same answer until it is sent again. */
-  private blockedSeq = 0;
-  private blockedBy: Refusal | undefined;
+  private readonly blocking = new WriteBlock();
 
-  constructor(host: StreamHost, live: LiveSession, caller: Caller, sink: SessionSink) {
+  constructor(host: StreamHost, live: LocalSession, caller: Caller, sink: SessionSink, number: number) {
     this.host = host;
     this.live = live;
     this.caller = caller;
     this.sink = sink;
+    this.number = number;
   }
 
   /** Whether so much waits for an answer that no more should be read from the client. */
@@ -85,11 +94,13 @@ export class SessionStream {
   heartbeat(id: number): void {
     if (this.ended) return;
     this.host.touch(this.live);
-    this.sink.heartbeat(id, this.host.remainingMs(this.live));
+    this.host.proveContact(this.live, (remainingMs) => {
+      if (!this.ended) this.sink.heartbeat(id, remainingMs);
+    });
   }
 
   acknowledge(seq: number): void {
-    this.live.acknowledge(seq);
+    this.host.acknowledge(this.live, seq);
   }
 
   write(call: number, request: WriteRequest, seq: number): void {
@@ -97,13 +108,14 @@ export class SessionStream {
     const entry = new WriteEntry(this, call, seq, dataLength(request));
     this.queue.push(entry);
     this.dataBytes += entry.dataBytes;
-    // It is sent again, or has run by another way: a unary retry.
-    if (seq === this.blockedSeq || this.live.nextSeq > this.blockedSeq) this.blockedBy = undefined;
-    if (this.blockedBy !== undefined && seq > this.blockedSeq) {
-      entry.refused(this.host.appliedZxid, this.blockedBy);
-      return;
+    if (this.blocking.isBlocked) {
+      const problem = this.blocking.answer(seq, this.host.nextSeq(this.live));
+      if (problem !== undefined) {
+        entry.refused(this.host.appliedZxid, problem);
+        return;
+      }
     }
-    this.host.submit({ request, seq, caller: this.caller, live: this.live, waiter: entry });
+    this.host.submit({ request, seq, caller: this.caller, live: this.live, stream: this, waiter: entry });
   }
 
   read(call: number, request: ReadRequest, freshness: Freshness): void {
@@ -164,7 +176,7 @@ export class SessionStream {
     const entry = new WriteEntry(this, call, 0, 0);
     this.closing ??= entry;
     this.queue.push(entry);
-    this.host.close(this.live, entry);
+    this.host.endSession(this.live, entry);
   }
 
   /** Something that cannot be understood: answered in its turn. */
@@ -182,6 +194,11 @@ export class SessionStream {
     else this.sink.ended(reason);
   }
 
+  /** Whether this is the request that closes the session. */
+  isClosedBy(entry: unknown): boolean {
+    return entry === this.closing;
+  }
+
   /** Whether every request was answered. */
   get isIdle(): boolean {
     return this.queue.length === 0;
@@ -189,10 +206,12 @@ export class SessionStream {
 
   /** The stream is gone: watches and unanswered requests go with it. Writes under way still take effect. */
   detach(): void {
+    if (this.ended) return;
     this.ended = true;
     for (const watch of this.watches.values()) this.host.removeWatch(watch);
     this.watches.clear();
     if (this.live.stream === this) this.live.stream = undefined;
+    this.host.detached(this);
   }
 
   /** Answers what can be answered by now: as long as the client reads its answers. */
@@ -210,9 +229,7 @@ export class SessionStream {
 
   /** Called by a write of this stream that cannot run now. */
   block(seq: number, problem: Refusal): void {
-    if (seq === 0 || this.blockedBy !== undefined || !blocking.has(problem.reason)) return;
-    this.blockedSeq = seq;
-    this.blockedBy = problem;
+    this.blocking.refused(seq, problem);
   }
 
   readNow(call: number, request: ReadRequest): void {
@@ -250,15 +267,6 @@ export class SessionStream {
 
 const watchIdField = { field: "watch_id" };
 
-/** Refusals for now: they consume no seq. */
-const blocking: ReadonlySet<string> = new Set([
-  "NO_LEADER",
-  "OVERLOADED",
-  "DISK_LOW",
-  "TOO_MANY_UNACKNOWLEDGED",
-  "SEQUENCE_GAP",
-]);
-
 function dataLength(request: WriteRequest): number {
   if (request.kind === "multi") {
     let length = 0;
@@ -287,6 +295,14 @@ class WriteEntry implements Entry, Waiter {
     this.dataBytes = dataBytes;
   }
 
+  proposed(): boolean {
+    return false;
+  }
+
+  repeated(): boolean {
+    return false;
+  }
+
   committed(txn: Txn): void {
     this.txn = txn;
     this.stream.drain();
@@ -302,6 +318,16 @@ class WriteEntry implements Entry, Waiter {
     this.refusedAt = zxid;
     this.stream.block(this.seq, problem);
     this.stream.drain();
+  }
+
+  /**
+   * The leader that this server was has lost its office. A numbered write is sent again by its client, on a stream it
+   * attaches anew.
+   */
+  lost(applied: number): void {
+    const { stream } = this;
+    if (this.seq !== 0 || stream.isClosedBy(this)) stream.end(noLeader());
+    else this.refused(applied, outcomeUnknown(stream.live.session.id, 0));
   }
 
   finish(): boolean {
@@ -349,7 +375,7 @@ class ReadEntry implements Entry {
     this.problem ??= stream.watchIdProblem(this.request);
     if (this.problem === undefined && this.state === "queued" && !stream.host.isFresh(this.freshness)) {
       this.state = "waiting";
-      stream.host.whenFresh(this.freshness, (problem) => {
+      stream.host.awaitFresh(this.freshness, (problem) => {
         this.problem = problem;
         this.state = "fresh";
         stream.drain();

@@ -164,6 +164,15 @@ export class WatchFeeds {
     this.table.remove(watch);
   }
 
+  /** Ends every watch. */
+  endAll(problem: Refusal): void {
+    for (const feed of [...this.feeds.values()]) {
+      this.remove(feed.watch);
+      feed.ended?.();
+      feed.watch.sink.watchEnded(feed.watch.id, problem);
+    }
+  }
+
   /** An applied transaction, before anything that reflects it is answered. */
   applied(txn: Txn, gone: (watch: Watch) => void): void {
     this.table.fire(txn, this.host.now, this.host.mayRead, gone);

@@ -2,16 +2,13 @@
  * Exactly once: gives numbered writes their turn. See LiveSession for the rules of one session's seqs.
  */
 import { limits } from "../base/limits.ts";
-import { reasonOfNumber, reasonTable, refusal, type Refusal } from "../base/reasons.ts";
-import { assert } from "../base/assert.ts";
+import { refusal, type Refusal } from "../base/reasons.ts";
 import type { Outcome } from "../sessions/session-table.ts";
 import type { Caller } from "../tree/prepare.ts";
-import { fingerprint, requestKindOf, requestProblem, type WriteRequest } from "../tree/request.ts";
+import { requestKindOf, requestProblem, type WriteRequest } from "../tree/request.ts";
 import type { LiveSession, NumberedWrite } from "./live-session.ts";
 import type { PendingTxn } from "./pending-txn.ts";
-import type { HistoryPort, HistoryResult } from "./ports.ts";
-import type { RecentTxns } from "./recent-txns.ts";
-import { both, type Waiter } from "./waiter.ts";
+import { both, noLeader, type Waiter } from "./waiter.ts";
 
 /** The place of a write among those of its session. */
 export interface Turn {
@@ -20,7 +17,7 @@ export interface Turn {
   readonly fingerprint: number;
 }
 
-/** What is needed of the replica. */
+/** What is needed of the leader. */
 export interface WriteHost {
   readonly appliedZxid: number;
   /** Time by the expiry clock. */
@@ -35,34 +32,26 @@ export interface WriteHost {
     write: { request: WriteRequest; caller: Caller; turn: Turn | undefined },
     waiter: Waiter,
   ): PendingTxn;
+  /** Answers a write that was done before. */
+  answerAgain(outcome: Outcome, request: number, waiter: Waiter): void;
 }
-
-const readBytes = limits.transaction;
 
 export class WriteOrder {
   private readonly host: WriteHost;
-  private readonly recent: RecentTxns;
-  private readonly history: HistoryPort;
-  private readonly reads = new Map<number, { outcome: Outcome; request: number; waiter: Waiter }>();
   private readonly waiting = new Set<LiveSession>();
-  private tickets = 0;
 
-  constructor(host: WriteHost, past: { recent: RecentTxns; history: HistoryPort }) {
+  constructor(host: WriteHost) {
     this.host = host;
-    this.recent = past.recent;
-    this.history = past.history;
   }
 
-  submit(write: { request: WriteRequest; seq: number; caller: Caller; live: LiveSession; waiter: Waiter }): void {
-    const { request, seq, caller, live, waiter } = write;
+  submit(live: LiveSession, write: NumberedWrite): void {
+    const { seq } = write;
     if (seq < 0) {
-      waiter.refused(this.host.appliedZxid, refusal("BAD_ARGUMENTS", "a seq is positive", { field: "seq" }));
-      return;
-    }
-    const numbered = { seq, request, fingerprint: fingerprint(request), caller, waiter, since: this.host.now };
-    if (seq === live.nextSeq) this.runInTurn(live, numbered);
-    else if (seq < live.nextSeq) this.repeat(live, numbered);
-    else this.keepEarly(live, numbered);
+      const problem = refusal("BAD_ARGUMENTS", "a seq is positive", { field: "seq" });
+      write.waiter.refused(this.host.appliedZxid, problem);
+    } else if (seq === live.nextSeq) this.runInTurn(live, write);
+    else if (seq < live.nextSeq) this.repeat(live, write);
+    else this.keepEarly(live, write);
   }
 
   /** The next write in turn: runs, unless it cannot run now; then those that waited for it. */
@@ -118,32 +107,7 @@ export class WriteOrder {
     const outcome = live.session.outcome(seq);
     if (outcome === undefined) waiter.refused(appliedZxid, live.refuseTooOld(seq));
     else if (outcome.fingerprint !== write.fingerprint) waiter.refused(appliedZxid, live.refuseReused(seq));
-    else this.answerAgain(outcome, requestKindOf(write.request), waiter);
-  }
-
-  private answerAgain(outcome: Outcome, request: number, waiter: Waiter): void {
-    const recent = this.recent.get(outcome.zxid);
-    if (recent !== undefined) {
-      waiter.committed(recent);
-      return;
-    }
-    // Negative, so that no ticket of a watch is the same.
-    const ticket = -++this.tickets;
-    this.reads.set(ticket, { outcome, request, waiter });
-    this.history.readAfter(ticket, outcome.zxid - 1, outcome.zxid, readBytes);
-  }
-
-  /** Whether this ticket belongs to the outcome of a write; then the write is answered. */
-  historyRead(ticket: number, result: HistoryResult): boolean {
-    const read = this.reads.get(ticket);
-    if (read === undefined) return false;
-    this.reads.delete(ticket);
-    const { outcome, request, waiter } = read;
-    const txn = result.kind === "read" ? result.txns[0] : undefined;
-    if (txn !== undefined) waiter.committed(txn);
-    else if (outcome.code === 0) waiter.committedBefore(outcome.zxid, request);
-    else waiter.refused(outcome.zxid, refusalOfOutcome(outcome));
-    return true;
+    else if (!waiter.repeated(outcome)) this.host.answerAgain(outcome, requestKindOf(write.request), waiter);
   }
 
   /** Refuses writes that waited too long for those before them. */
@@ -157,12 +121,13 @@ export class WriteOrder {
       if (live.early.size === 0) this.waiting.delete(live);
     }
   }
-}
 
-/** What is known of a refusal whose row is purged. */
-export function refusalOfOutcome(outcome: Outcome): Refusal {
-  const reason = reasonOfNumber(outcome.code);
-  assert(reason !== undefined, "an outcome has an unknown code");
-  const metadata = outcome.failedOp === 0 ? {} : { operation: String(outcome.failedOp) };
-  return refusal(reason, reasonTable[reason].meaning, metadata);
+  /** The leader lost its office: what waits for its turn has not happened. */
+  abandon(): void {
+    for (const live of this.waiting) {
+      for (const write of live.early.values()) write.waiter.refused(this.host.appliedZxid, noLeader());
+      live.early.clear();
+    }
+    this.waiting.clear();
+  }
 }

@@ -7,7 +7,7 @@
  */
 import { ByteReader, ByteWriter } from "../../src/base/bytes.ts";
 import type { Refusal } from "../../src/base/reasons.ts";
-import type { LiveSession } from "../../src/replica/live-session.ts";
+import type { LocalSession } from "../../src/replica/local-session.ts";
 import type {
   ChildrenPage,
   DoneKind,
@@ -19,6 +19,7 @@ import type {
 } from "../../src/replica/ports.ts";
 import type { ReadRequest } from "../../src/replica/read-request.ts";
 import { Replica, type ReplicaConfig, type ReplicaPorts } from "../../src/replica/replica.ts";
+import type { OutcomeReport } from "../../src/replica/session-keeper.ts";
 import type { SessionStream } from "../../src/replica/session-stream.ts";
 import { decodeTxn, encodeTxn } from "../../src/replica/txn-codec.ts";
 import type { WatchSpec } from "../../src/replica/watch-feeds.ts";
@@ -32,7 +33,17 @@ import type { Stat } from "../../src/tree/stat.ts";
 import { Tree } from "../../src/tree/tree.ts";
 import { OpKind, type Txn } from "../../src/tree/txn.ts";
 import type { WatchEvent } from "../../src/watches/watch-event.ts";
-import type { AppendStep, DurableLog, EpochStep, LogPosition } from "../../src/zab/durable-log.ts";
+import type {
+  AppendStep,
+  DurableLog,
+  DurableState,
+  EpochStep,
+  Forming,
+  HistoryPiece,
+  LogPosition,
+  LogSource,
+  MemberAck,
+} from "../../src/zab/durable-log.ts";
 import { identity } from "./tree-leader.ts";
 
 export const clusterId = "0123456789abcdef0123456789abcdef";
@@ -278,9 +289,16 @@ interface Step {
 }
 
 /** A log on a disk that a test holds still. */
-export class FakeLog implements DurableLog {
+export class FakeLog implements DurableLog, LogSource {
   acceptedEpoch = 0;
   currentEpoch = 0;
+  forming: Forming | undefined;
+  recovering: string | undefined;
+  acks: readonly MemberAck[] = [];
+  /** Nothing is purged. */
+  readonly oldestZxid = 1;
+  /** Reads to bring others up to date, not answered yet. */
+  readonly reads: { ticket: number; after: number }[] = [];
   committed: LogPosition = { zxid: 0, epoch: 0 };
   /** The transactions on stable storage, encoded; index 0 is transaction 1. */
   readonly txns: Uint8Array[] = [];
@@ -302,6 +320,8 @@ export class FakeLog implements DurableLog {
       if (step.epoch !== this.acceptedEpoch) throw new Error("an epoch is established that is not accepted");
       if (step.last.zxid !== this.txns.length) throw new Error("an epoch continues another history");
       this.currentEpoch = step.epoch;
+      this.forming = undefined;
+      this.recovering = undefined;
       this.moveCommitted(step.committed);
     });
   }
@@ -314,7 +334,7 @@ export class FakeLog implements DurableLog {
         const start = reader.at;
         const txn = decodeTxn(reader);
         if (txn.zxid !== this.txns.length + 1) throw new Error("an append is not contiguous");
-        if (txn.epoch !== step.epoch || txn.epoch !== this.currentEpoch) throw new Error("a row of another epoch");
+        if (txn.epoch > step.epoch || txn.epoch > this.acceptedEpoch) throw new Error("a row of another epoch");
         this.txns.push(step.bytes.slice(start, reader.at));
       }
       if (step.lastZxid !== this.txns.length) throw new Error("an append ends elsewhere");
@@ -326,6 +346,86 @@ export class FakeLog implements DurableLog {
     this.add(write, `commit ${point.zxid}`, () => {
       this.moveCommitted(point);
     });
+  }
+
+  truncate(write: number, to: LogPosition): void {
+    this.add(write, `truncate ${to.zxid}`, () => {
+      if (to.zxid < this.committed.zxid) throw new Error("what is committed is cut off");
+      this.txns.length = to.zxid;
+    });
+  }
+
+  rememberAcks(write: number, acks: readonly MemberAck[]): void {
+    this.add(write, "acks", () => {
+      this.acks = acks;
+    });
+  }
+
+  form(write: number, forming: Forming): void {
+    this.add(write, "form", () => {
+      this.forming = forming;
+    });
+  }
+
+  markRecovering(write: number, reason: string): void {
+    this.add(write, "recovering", () => {
+      this.recovering = reason;
+    });
+  }
+
+  readLog(ticket: number, after: number): void {
+    this.reads.push({ ticket, after });
+  }
+
+  /** Everything after a transaction, durable by now. */
+  piece(after: number): HistoryPiece {
+    return { bytes: concatenated(this.txns.slice(after)), firstZxid: after + 1, boundaries: this.boundaries(after) };
+  }
+
+  /** The last transaction of each epoch that has any after `after`. */
+  boundaries(after = 0): LogPosition[] {
+    const ends: LogPosition[] = [];
+    for (let zxid = after + 1; zxid <= this.txns.length; zxid++) {
+      const { epoch } = this.txn(zxid);
+      if (ends.at(-1)?.epoch === epoch) ends.pop();
+      ends.push({ zxid, epoch });
+    }
+    return ends;
+  }
+
+  /** What recovery hands to a replica. */
+  recovered(): Recovered {
+    const tree = Tree.initial();
+    const sessions = new SessionTable();
+    let founding: Founding | undefined;
+    let committed: LogPosition = { zxid: 0, epoch: 0 };
+    let last: LogPosition = committed;
+    let lastTime = 0;
+    for (const txn of this.all()) {
+      last = { zxid: txn.zxid, epoch: txn.epoch };
+      lastTime = txn.time;
+      if (txn.zxid > this.committed.zxid) continue;
+      for (const op of txn.ops) tree.apply(txn.zxid, op);
+      applyToSessions(sessions, txn);
+      const first = txn.ops[0]!;
+      if (first.kind === OpKind.found) founding = parseFounding(first.detail);
+      committed = last;
+    }
+    const tail = this.txns.slice(committed.zxid);
+    const durable: DurableState = {
+      clusterId: founding?.clusterId ?? this.forming?.clusterId ?? "",
+      acceptedEpoch: this.acceptedEpoch,
+      currentEpoch: this.currentEpoch,
+      last,
+      committed,
+      boundaries: this.boundaries(),
+      logStart: 1,
+      tail: tail.length === 0 ? undefined : concatenated(tail),
+      forming: this.forming,
+      recovering: this.recovering,
+      memberAcks: this.acks,
+    };
+    return { durable, founding, tree, sessions, lastTime };
   }
 
   private moveCommitted(point: LogPosition): void {
@@ -357,6 +457,7 @@ export class FakeLog implements DurableLog {
   /** The process is gone: write ids begin anew. */
   crash(): void {
     this.steps = [];
+    this.reads.length = 0;
     this.durableWrite = 0;
   }
 
@@ -367,6 +468,10 @@ export class FakeLog implements DurableLog {
   all(): Txn[] {
     return this.txns.map((_, index) => this.txn(index + 1));
   }
+}
+
+function concatenated(parts: readonly Uint8Array[]): Uint8Array {
+  return Uint8Array.from(Buffer.concat(parts));
 }
 
 interface HistoryRead {
@@ -443,57 +548,28 @@ export class World {
     return world;
   }
 
-  /** What recovery makes of the log as it is. */
-  recovered(): Recovered {
-    const tree = Tree.initial();
-    const sessions = new SessionTable();
-    const tail: Txn[] = [];
-    let founding: Founding | undefined;
-    let committed: LogPosition = { zxid: 0, epoch: 0 };
-    let last: LogPosition = committed;
-    let lastTime = 0;
-    for (const txn of this.log.all()) {
-      last = { zxid: txn.zxid, epoch: txn.epoch };
-      lastTime = txn.time;
-      if (txn.zxid > this.log.committed.zxid) {
-        tail.push(txn);
-        continue;
-      }
-      for (const op of txn.ops) tree.apply(txn.zxid, op);
-      applyToSessions(sessions, txn);
-      const first = txn.ops[0]!;
-      if (first.kind === OpKind.found) founding = parseFounding(first.detail);
-      committed = last;
-    }
-    const { acceptedEpoch, currentEpoch } = this.log;
-    return {
-      clusterId: founding?.clusterId ?? "",
-      founding,
-      acceptedEpoch,
-      currentEpoch,
-      committed,
-      last,
-      tree,
-      sessions,
-      tail,
-      lastTime,
-    };
-  }
-
   private start(): void {
-    const founding = { clusterId, members: [{ id: 1, voter: true }], featureLevel: 1 };
-    const config = { serverId: 1, founding, tickMs, creatorOwned: false, ...this.options.config };
+    const peer = { self: 1, members: [{ id: 1, voter: true }], newClusterId: clusterId, tickMs };
+    const config = { peer, featureLevel: 1, creatorOwned: false, ...this.options.config };
     this.serving = false;
-    const ports = {
+    const unexpected = () => {
+      throw new Error("a server that is alone needs nobody");
+    };
+    const ports: ReplicaPorts = {
       log: this.log,
+      source: this.log,
+      snapshots: { prepareSnapshot: unexpected, installSnapshot: unexpected },
+      network: { notify: unexpected, connect: unexpected, send: unexpected, close: unexpected },
       history: this.history,
-      serving: () => {
-        this.serving = true;
+      stateChanged: () => {
+        this.serving = this.replica.serving;
       },
+      diverged: unexpected,
     };
     const make = this.options.make ?? ((...made) => new Replica(...made));
-    this.replica = make(config, ports, this.recovered());
+    this.replica = make(config, ports, this.log.recovered());
     this.replica.setTime(this.wallMs);
+    this.replica.tick(this.monotonicMs);
   }
 
   // ---- inputs
@@ -585,16 +661,39 @@ export class World {
     this.replica.openSession(opening, identities.join(", "), sink, this.nextCall());
   }
 
-  live(session: OpenedSession): LiveSession {
-    const live = this.replica.authenticate(session.id, session.secret);
+  authenticate(id: number, secret: string): LocalSession | Refusal {
+    let result: LocalSession | Refusal | undefined;
+    this.replica.authenticate(id, secret, (found) => {
+      result = found;
+    });
+    if (result === undefined) throw new Error("a server that is alone knows at once");
+    return result;
+  }
+
+  live(session: OpenedSession): LocalSession {
+    const live = this.authenticate(session.id, session.secret);
     if ("reason" in live) throw new Error(`the session cannot be used: ${live.reason}`);
     return live;
   }
 
+  outcome(id: number, secret: string, seq: number): OutcomeReport | Refusal {
+    let result: OutcomeReport | Refusal | undefined;
+    this.replica.outcome(id, secret, seq, (report) => {
+      result = report;
+    });
+    if (result === undefined) throw new Error("a server that is alone knows at once");
+    return result;
+  }
+
   attach(session: OpenedSession, address?: string): Connection {
     const sink = this.sink();
-    const live = this.live(session);
-    const stream = this.replica.attach(live, address === undefined ? undefined : identity(address), sink);
+    let stream: SessionStream | undefined;
+    const who = { sessionId: session.id, secretHash: session.secret, minZxid: 0, sink };
+    this.replica.attach({ ...who, address: address === undefined ? undefined : identity(address) }, (result) => {
+      if ("reason" in result) throw new Error(`the session cannot be used: ${result.reason}`);
+      stream = result;
+    });
+    if (stream === undefined) throw new Error("a server that is alone attaches at once");
     return { sink, stream };
   }
 
