@@ -1,7 +1,16 @@
 /** What is durable when, and what survives a crash. Random histories with crashes: replica-history.test.ts. */
 import { describe, expect, it } from "vitest";
 import { answersAreDurable, nothingLost } from "../../test/support/replica-checks.ts";
-import { anyAge, bytes, exists, getData, linearizable, watchOf, World } from "../../test/support/replica-world.ts";
+import {
+  anyAge,
+  bytes,
+  exists,
+  getData,
+  linearizable,
+  tickMs,
+  watchOf,
+  World,
+} from "../../test/support/replica-world.ts";
 import { create, del, setData } from "../../test/support/tree-leader.ts";
 import { decodeTxn } from "./txn-codec.ts";
 import { ByteReader } from "../base/bytes.ts";
@@ -9,10 +18,13 @@ import { ByteReader } from "../base/bytes.ts";
 describe("a leader comes into office", () => {
   it("step by step, each after the one before is durable", () => {
     const world = new World();
+    expect(world.log.waiting).toEqual(["form"]);
+    world.persist();
     expect(world.log.waiting).toEqual(["accept 1"]);
     world.persist();
     expect(world.log.waiting).toEqual(["establish 1"]);
     world.persist();
+    world.replica.flush();
     expect(world.log.waiting).toEqual(["append 1-1"]);
     expect(world.serving).toBe(false);
     world.persist();
@@ -24,10 +36,10 @@ describe("a leader comes into office", () => {
     const world = new World();
     world.pass(60_000);
     world.replica.flush();
-    expect(world.log.waiting).toEqual(["accept 1"]);
+    expect(world.log.waiting).toEqual(["form"]);
   });
 
-  it.each([0, 1, 2, 3])("with a new epoch, though the last one died after %i durable steps", (steps) => {
+  it.each([0, 1, 2, 3, 4])("with a new epoch, though the last one died after %i durable steps", (steps) => {
     const world = new World();
     for (let step = 0; step < steps; step++) world.persist(1);
     const { acceptedEpoch } = world.log;
@@ -41,8 +53,7 @@ describe("a leader comes into office", () => {
 
   it("answers NO_LEADER before, to reads and writes alike", () => {
     const world = new World();
-    world.persist();
-    world.persist();
+    for (let step = 0; step < 3; step++) world.persist();
     const sink = world.unaryWrite(create("/a"));
     world.askToOpen({ key: "k", secret: "s" }, sink);
     for (const freshness of [anyAge, linearizable]) {
@@ -50,7 +61,8 @@ describe("a leader comes into office", () => {
       world.replica.readUnary({ sink, call: 9, request: getData("/"), caller, freshness });
     }
     expect(sink.answers.map((answer) => answer.reason)).toEqual(Array(4).fill("NO_LEADER"));
-    expect(world.replica.authenticate(1, "s")).toMatchObject({ reason: "NO_LEADER" });
+    expect(world.authenticate(1, "s")).toMatchObject({ reason: "NO_LEADER" });
+    world.replica.flush();
     expect(world.log.waiting).toEqual(["append 1-1"]);
   });
 
@@ -60,7 +72,7 @@ describe("a leader comes into office", () => {
     world.replica.flush();
     world.log.sync();
     world.crash();
-    expect(world.recovered().tail).toHaveLength(1);
+    expect(world.log.recovered().durable.tail).toBeDefined();
     world.persist(1);
     expect(world.replica.appliedZxid).toBe(1);
     expect(world.replica.tree.find("/a")).toBe(-1);
@@ -72,14 +84,15 @@ describe("a leader comes into office", () => {
 
   it("takes the founding from the tail, not from its configuration", () => {
     const world = new World();
-    world.persist();
-    world.persist();
+    for (let step = 0; step < 3; step++) world.persist();
+    world.replica.flush();
     world.log.sync();
-    const other = { clusterId: "f".repeat(32), members: [{ id: 1, voter: true }], featureLevel: 1 };
-    world.options.config = { founding: other };
+    const newClusterId = "f".repeat(32);
+    const peer = { self: 1, members: [{ id: 1, voter: true }], newClusterId, tickMs };
+    world.options.config = { peer };
     world.crash();
     world.settle();
-    expect(world.replica.clusterId).not.toBe(other.clusterId);
+    expect(world.replica.clusterId).not.toBe(newClusterId);
     expect(world.log.all().filter((txn) => txn.ops[0]!.kind === 1)).toHaveLength(1);
   });
 

@@ -314,7 +314,7 @@ describe("acknowledgements", () => {
 
 describe("what became of a write", () => {
   function stateOf(world: World, session: OpenedSession, seq: number): unknown {
-    const report = world.replica.outcome(session.id, session.secret, seq);
+    const report = world.outcome(session.id, session.secret, seq);
     return "reason" in report ? report.reason : [report.state, report.ended];
   }
 
@@ -335,7 +335,7 @@ describe("what became of a write", () => {
       ["notSeen", false],
     ];
     expect(told()).toEqual(open);
-    expect(world.replica.outcome(session.id, session.secret, 2)).toMatchObject({
+    expect(world.outcome(session.id, session.secret, 2)).toMatchObject({
       zxid: 5,
       refusal: { reason: "NO_NODE" },
     });

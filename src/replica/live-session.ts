@@ -58,6 +58,8 @@ export class LiveSession implements Expirable {
   nextSeq: number;
   /** The highest acknowledgement received; it reaches the replicated state with the next transaction. */
   ackedSeen: number;
+  /** The acknowledgement that the last `trim` carries. */
+  ackedTrimmed = 0;
   readonly inFlight = new SeqMap<PendingTxn>();
   readonly early = new Map<number, NumberedWrite>();
 

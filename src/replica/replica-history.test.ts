@@ -125,7 +125,7 @@ class Client {
   connect(): Attached | undefined {
     const { world } = this;
     if (!world.replica.serving) return undefined;
-    const live = world.replica.authenticate(this.session.id, this.session.secret);
+    const live = world.authenticate(this.session.id, this.session.secret);
     if ("reason" in live) {
       if (!this.closed) throw new Error(`a session that nobody closed: ${live.reason}`);
       this.past.push(...this.numbered);

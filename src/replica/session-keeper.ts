@@ -202,7 +202,9 @@ export class SessionKeeper {
     this.lastTrim = this.clock.now;
     const acked = new Map<number, number>();
     for (const live of this.live.values()) {
-      if (live.closing || live.inFlight.size > 0 || live.ackedSeen <= live.session.acked) continue;
+      if (live.closing || live.inFlight.size > 0) continue;
+      if (live.ackedSeen <= Math.max(live.session.acked, live.ackedTrimmed)) continue;
+      live.ackedTrimmed = live.ackedSeen;
       acked.set(live.session.id, live.ackedSeen);
       if (acked.size === sessionsPerTick) break;
     }

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { anyAge, bytes, getData, tickMs, World, type OpenedSession } from "../../test/support/replica-world.ts";
 import { create, setData } from "../../test/support/tree-leader.ts";
 import { ExpiryClock, ExpiryQueue } from "./expiry.ts";
+import { waiterOf } from "./waiter.ts";
 
 const ephemeral = (path: string) => create(path, { mode: 2 });
 const bucketMs = 250;
@@ -44,11 +45,7 @@ describe("opening", () => {
   it("of a session whose end is under way is SESSION_EXPIRED; of one that ended, a new session", () => {
     const world = World.serving();
     const session = world.open({ key: "k", secret: "s" });
-    world.replica.close(world.live(session), {
-      committed: () => undefined,
-      committedBefore: () => undefined,
-      refused: () => undefined,
-    });
+    world.replica.close(world.live(session), waiterOf(world.sink(), 1));
     const late = world.sink();
     world.askToOpen({ key: "k", secret: "s" }, late);
     expect(late.answers[0]?.reason).toBe("SESSION_EXPIRED");
@@ -86,9 +83,9 @@ describe("attaching", () => {
     const world = World.serving();
     const session = world.open();
     for (const secret of ["", "wrong", `${session.secret}x`, session.secret.slice(1)]) {
-      expect(world.replica.authenticate(session.id, secret)).toMatchObject({ reason: "SESSION_EXPIRED" });
+      expect(world.authenticate(session.id, secret)).toMatchObject({ reason: "SESSION_EXPIRED" });
     }
-    expect(world.replica.authenticate(session.id + 1, session.secret)).toMatchObject({ reason: "SESSION_EXPIRED" });
+    expect(world.authenticate(session.id + 1, session.secret)).toMatchObject({ reason: "SESSION_EXPIRED" });
   });
 
   it("adds the address of the connection to the identities of the session", () => {
@@ -233,7 +230,7 @@ describe("the end of a session", () => {
     other.stream.write(4, ephemeral("/other"), 1);
     at.stream.closeSession(5);
     at.stream.write(6, ephemeral("/c"), 4);
-    const unary = world.replica.authenticate(session.id, session.secret);
+    const unary = world.authenticate(session.id, session.secret);
     expect(unary).toMatchObject({ reason: "SESSION_EXPIRED" });
     at.stream.closeSession(7);
     world.settle();
@@ -318,9 +315,9 @@ describe("time left", () => {
     expect(sink.entries[0]).toMatchObject({ kind: "attached", remainingMs: 1000 });
     world.pass(400);
     const live = world.live(session);
-    expect(world.replica.remainingMs(live)).toBe(1000);
+    expect(world.replica.provenMs(live)).toBe(1000);
     world.pass(300);
-    expect(world.replica.remainingMs(live)).toBe(700);
+    expect(world.replica.provenMs(live)).toBe(700);
     stream.heartbeat(9);
     expect(sink.entries.at(-1)).toMatchObject({ kind: "heartbeat", id: 9, remainingMs: 1000 });
   });

@@ -292,6 +292,7 @@ interface Step {
 export class FakeLog implements DurableLog, LogSource {
   acceptedEpoch = 0;
   currentEpoch = 0;
+  clusterId = "";
   forming: Forming | undefined;
   recovering: string | undefined;
   acks: readonly MemberAck[] = [];
@@ -364,6 +365,7 @@ export class FakeLog implements DurableLog, LogSource {
   form(write: number, forming: Forming): void {
     this.add(write, "form", () => {
       this.forming = forming;
+      this.clusterId = forming.clusterId;
     });
   }
 
@@ -413,7 +415,7 @@ export class FakeLog implements DurableLog, LogSource {
     }
     const tail = this.txns.slice(committed.zxid);
     const durable: DurableState = {
-      clusterId: founding?.clusterId ?? this.forming?.clusterId ?? "",
+      clusterId: founding?.clusterId ?? this.clusterId,
       acceptedEpoch: this.acceptedEpoch,
       currentEpoch: this.currentEpoch,
       last,
@@ -442,6 +444,11 @@ export class FakeLog implements DurableLog, LogSource {
   /** Names of the steps that are not durable yet. */
   get waiting(): string[] {
     return this.steps.map((step) => step.name);
+  }
+
+  /** The last step asked for. */
+  get lastWrite(): number {
+    return this.steps.at(-1)?.write ?? this.durableWrite;
   }
 
   /** Makes the next steps durable, all of them unless a number is given. Nobody is told. */
@@ -549,7 +556,8 @@ export class World {
   }
 
   private start(): void {
-    const peer = { self: 1, members: [{ id: 1, voter: true }], newClusterId: clusterId, tickMs };
+    const timeouts = { stallMs: Infinity };
+    const peer = { self: 1, members: [{ id: 1, voter: true }], newClusterId: clusterId, tickMs, timeouts };
     const config = { peer, featureLevel: 1, creatorOwned: false, ...this.options.config };
     this.serving = false;
     const unexpected = () => {
