@@ -17,15 +17,34 @@ export interface CheckpointWorkerData {
   readonly retention: Retention;
 }
 
-export interface ToCheckpointWorker {
-  readonly kind: "close";
-  /** First fold everything up to the stored commit point. */
-  readonly fold: boolean;
+export type ToCheckpointWorker =
+  /** Leave tree.db alone, because another checkpoint is to take its place; or go on. */
+  | { readonly kind: "rest"; readonly rest: boolean }
+  /** Make a copy of the checkpoint that another server can install, as of this transaction at least. */
+  | { readonly kind: "copy"; readonly ticket: number; readonly least: number }
+  | {
+      readonly kind: "close";
+      /** First fold everything up to the stored commit point. */
+      readonly fold: boolean;
+    };
+
+/** tree.old.db as it was when it was verified, and what is in it. */
+export interface CheckpointCopy {
+  /** What tells the file from another one of that name. */
+  readonly inode: number;
+  readonly modifiedMs: number;
+  readonly bytes: number;
+  readonly zxid: number;
+  readonly epoch: number;
+  readonly crc: number;
+  readonly digest: number;
 }
 
 export type FromCheckpointWorker =
   /** tree.db is durably as of this transaction. */
   | { readonly kind: "folded"; readonly zxid: number }
+  /** Undefined when none can be made now. */
+  | { readonly kind: "copied"; readonly ticket: number; readonly copy: CheckpointCopy | undefined }
   /** The log may be purged up to this transaction. */
   | { readonly kind: "purgeable"; readonly upTo: number }
   /** Rows of the log that recovery does not need, or the checkpoint, are damaged. */

@@ -9,15 +9,22 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { parentPort, workerData } from "node:worker_threads";
 import { assert } from "../base/assert.ts";
-import type { CheckpointWorkerData, FromCheckpointWorker, ToCheckpointWorker } from "./checkpoint-messages.ts";
+import type {
+  CheckpointCopy,
+  CheckpointWorkerData,
+  FromCheckpointWorker,
+  ToCheckpointWorker,
+} from "./checkpoint-messages.ts";
 import { emptyWal, openForReading, openForWriting, type Connection, type Statement } from "./database.ts";
 import { Fold } from "./fold.ts";
 import { logFile } from "./log-schema.ts";
+import { chainPointAt } from "./log-scan.ts";
+import { readLogState } from "./log-state.ts";
 import { purgeable } from "./retention.ts";
 import { Scrub } from "./scrub.ts";
-import { asStorageError, StorageError } from "./storage-error.ts";
+import { asDamage, asStorageError, StorageError } from "./storage-error.ts";
 import { TreeCopy } from "./tree-copy.ts";
-import { treeFile } from "./tree-schema.ts";
+import { treeFile, type TreeState } from "./tree-schema.ts";
 
 /** How often the commit point is looked at. */
 const pollMs = 200;
@@ -34,6 +41,11 @@ const largeWalPauseMs = 500;
 const scrubRestMs = 3600_000;
 /** After each mebibyte of a copy. */
 const copyPauseMs = 10;
+/** A copy of the checkpoint that lags no more than this is given to another server once more. */
+const recentTransactions = 50_000;
+/** Somebody else reads tree.db: how often a copy is tried, and the pause between. */
+const copyTries = 20;
+const copyTryPauseMs = 250;
 
 assert(parentPort !== null, "the checkpoint worker is a worker thread");
 const port = parentPort;
@@ -41,7 +53,7 @@ const { dataDir, pace, retention } = workerData as CheckpointWorkerData;
 
 class Checkpoint {
   private readonly log: Connection;
-  private readonly committed: Statement;
+  private readonly target: Statement;
   private readonly rowAhead: Statement;
   private readonly copy = new TreeCopy(dataDir);
   private readonly scrub: Scrub;
@@ -51,11 +63,14 @@ class Checkpoint {
   private caughtUpAt = performance.now();
   private retentionLookedAt = 0;
   private scrubRestsUntil = 0;
-  closing: ToCheckpointWorker | undefined;
+  private resting = false;
+  private readonly copiesAsked: (ToCheckpointWorker & { kind: "copy" })[] = [];
+  private closing: (ToCheckpointWorker & { kind: "close" }) | undefined;
 
   constructor() {
     this.log = openForReading(join(dataDir, "log.db"), logFile, { cacheKiB: 2048 });
-    this.committed = this.log.prepare("SELECT committed_zxid FROM state").pluck();
+    // While a checkpoint is being installed, tree.db stays what the mark in the log says it is.
+    this.target = this.log.prepare("SELECT committed_zxid FROM state WHERE install IS NULL").pluck();
     this.rowAhead = this.log
       .prepare(`SELECT zxid FROM proposal WHERE zxid > ? ORDER BY zxid, op LIMIT 1 OFFSET ${rowsPerScan}`)
       .pluck();
@@ -68,10 +83,31 @@ class Checkpoint {
     return openForWriting(join(dataDir, "tree.db"), treeFile, { cacheKiB: 8192 });
   }
 
+  receive(message: ToCheckpointWorker): void {
+    if (message.kind === "close") this.closing = message;
+    else if (message.kind === "copy") this.copiesAsked.push(message);
+    else this.resting = message.rest;
+  }
+
+  private get isInterrupted(): boolean {
+    return this.closing !== undefined || this.resting;
+  }
+
+  /** What is to be folded now. */
+  private get goal(): number {
+    const target = this.resting ? undefined : (this.target.get() as number | undefined);
+    return target ?? this.fold.zxid;
+  }
+
   async run(): Promise<void> {
     say({ kind: "folded", zxid: this.fold.zxid });
     while (this.closing === undefined) {
-      const target = this.committed.get() as number;
+      const asked = this.copiesAsked.shift();
+      if (asked !== undefined) {
+        say({ kind: "copied", ticket: asked.ticket, copy: await this.provideCopy(asked.least) });
+        continue;
+      }
+      const target = this.goal;
       const behind = target - this.fold.zxid;
       const now = performance.now();
       if (behind === 0) this.caughtUpAt = now;
@@ -90,11 +126,11 @@ class Checkpoint {
     let start = performance.now();
     for (const _ of this.steps(target)) {
       // Half a step leaves nothing behind: what was not committed is folded again by whoever comes next.
-      if (this.closing !== undefined) break;
+      if (this.isInterrupted) break;
       await this.yieldTo(performance.now() - start);
       start = performance.now();
     }
-    if (this.closing !== undefined) this.reopen();
+    if (this.isInterrupted) this.reopen();
     this.caughtUpAt = performance.now();
   }
 
@@ -154,36 +190,86 @@ class Checkpoint {
     this.retentionLookedAt = now;
     const last = Math.min(purgeable(this.log, retention, Date.now()), this.fold.zxid);
     if (last === 0) return;
-    if (this.copy.zxid < last && !(await this.copyTree())) return;
+    if (this.copy.zxid < last && (await this.copyTree()) !== "copied") return;
     say({ kind: "purgeable", upTo: last });
   }
 
-  /** Returns whether a new verified copy is in place. */
-  private async copyTree(): Promise<boolean> {
-    // Somebody reads tree.db: another time.
-    if (!emptyWal(this.tree)) return false;
+  /** A verified copy for another server: the one there is when it will do, else a new one as of now. */
+  private async provideCopy(least: number): Promise<CheckpointCopy | undefined> {
+    if (this.target.get() === undefined) return undefined;
+    const recent = await this.recentCopy(least);
+    if (recent !== undefined) return recent;
+    await this.foldTo(this.goal);
+    if (this.fold.zxid < Math.max(least, 1)) return undefined;
+    for (let tries = 0; tries < copyTries; tries++) {
+      const result = await this.copyTree();
+      if (result === "copied") return this.describeCopy();
+      if (result === "failed") return undefined;
+      await pause(copyTryPauseMs);
+    }
+    return undefined;
+  }
+
+  private async recentCopy(least: number): Promise<CheckpointCopy | undefined> {
+    const { state } = this.copy;
+    if (state === undefined || !this.isRecent(state, least)) return undefined;
+    try {
+      for (const _ of this.copy.verify()) {
+        if (this.isInterrupted) return undefined;
+        await pause(copyPauseMs);
+      }
+      return this.describeCopy();
+    } catch (error) {
+      if (asDamage(error, this.copy.path) === undefined) throw error;
+      say({ kind: "damaged", message: (error as Error).message });
+      return undefined;
+    }
+  }
+
+  /** Whether the log goes on from a copy, and not too far. */
+  private isRecent({ zxid, epoch, crc }: TreeState, least: number): boolean {
+    return this.log.transaction(() => {
+      const log = readLogState(this.log);
+      const lag = log.committed_zxid - zxid;
+      if (zxid < Math.max(least, log.log_start - 1, 1) || lag < 0 || lag > recentTransactions) return false;
+      const point = chainPointAt(this.log, log, zxid);
+      return point.crc === crc && point.epoch === epoch;
+    })();
+  }
+
+  private describeCopy(): CheckpointCopy | undefined {
+    const { state, path } = this.copy;
+    if (state === undefined) return undefined;
+    const { ino: inode, mtimeMs: modifiedMs, size: bytes } = statSync(path);
+    const { zxid, epoch, crc, digest } = state;
+    return { inode, modifiedMs, bytes, zxid, epoch, crc, digest };
+  }
+
+  /** Puts a new verified copy in place. "busy": somebody else reads tree.db, so another time. */
+  private async copyTree(): Promise<"copied" | "busy" | "failed"> {
+    if (!emptyWal(this.tree)) return "busy";
     this.tree.close();
     try {
       for (const _ of this.copy.make()) {
-        if (this.closing !== undefined) return false;
+        if (this.isInterrupted) return "failed";
         await pause(copyPauseMs);
       }
-      return true;
+      return "copied";
     } catch (error) {
       // Without a sound checkpoint nothing is purged; a restart will use what is there.
       if (!(error instanceof StorageError) || error.code !== "CORRUPT") throw error;
       say({ kind: "damaged", message: error.message });
-      return false;
+      return "failed";
     } finally {
       this.tree = this.openTree();
-      this.fold = new Fold(this.log, this.tree);
+      this.reopen();
     }
   }
 
   private close(fold: boolean): void {
     // Somebody waits for this, so without pauses and at the usual priority, where the system allows it.
     if (process.platform === "linux") raisePriority();
-    if (fold) for (const _ of this.steps(this.committed.get() as number));
+    if (fold) for (const _ of this.steps(this.goal));
     emptyWal(this.tree);
     this.tree.close();
     this.log.close();
@@ -208,7 +294,7 @@ try {
   if (process.platform === "linux") setPriority(0, 10);
   const checkpoint = new Checkpoint();
   port.on("message", (message: ToCheckpointWorker) => {
-    checkpoint.closing = message;
+    checkpoint.receive(message);
   });
   await checkpoint.run();
 } catch (error) {

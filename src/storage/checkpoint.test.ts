@@ -57,7 +57,7 @@ test("a start after a clean close replays nothing and has the same state", async
   const { recovered } = fixture.storage;
   expect(recovered.tree.digest).toBe(history.tree.digest);
   expect(recovered.sessions.digest()).toBe(history.sessions.digest());
-  expect(recovered.committed).toEqual({ zxid: history.zxid, epoch: 1 });
+  expect(recovered.durable.committed).toEqual({ zxid: history.zxid, epoch: 1 });
   await fixture.storage.close();
 });
 

@@ -1,6 +1,11 @@
 /** The checkpoint worker as the storage sees it. */
 import type { Worker } from "node:worker_threads";
-import type { CheckpointWorkerData, FromCheckpointWorker, ToCheckpointWorker } from "./checkpoint-messages.ts";
+import type {
+  CheckpointCopy,
+  CheckpointWorkerData,
+  FromCheckpointWorker,
+  ToCheckpointWorker,
+} from "./checkpoint-messages.ts";
 import { StorageError, type StorageErrorCode } from "./storage-error.ts";
 import { startWorker } from "./worker.ts";
 
@@ -13,12 +18,16 @@ export interface CheckpointEvents {
 
 export class Checkpointer {
   /** tree.db is durably as of this transaction. */
-  zxid = 0;
+  zxid: number;
   private readonly events: CheckpointEvents;
   private readonly worker: Worker;
   private readonly ended: Promise<void>;
+  private tickets = 0;
+  private readonly asked = new Map<number, (copy: CheckpointCopy | undefined) => void>();
 
-  constructor(data: CheckpointWorkerData, events: CheckpointEvents) {
+  /** `zxid`: where recovery found tree.db. */
+  constructor(data: CheckpointWorkerData, zxid: number, events: CheckpointEvents) {
+    this.zxid = zxid;
     this.events = events;
     this.worker = startWorker("checkpoint-worker", data);
     this.worker.on("message", (message: FromCheckpointWorker) => this.receive(message));
@@ -26,7 +35,11 @@ export class Checkpointer {
       events.onFailure(new StorageError("IO", error.message, { cause: error })),
     );
     this.ended = new Promise((resolve) => {
-      this.worker.on("exit", () => resolve());
+      this.worker.on("exit", () => {
+        for (const answer of this.asked.values()) answer(undefined);
+        this.asked.clear();
+        resolve();
+      });
     });
   }
 
@@ -34,6 +47,10 @@ export class Checkpointer {
     switch (message.kind) {
       case "folded":
         this.zxid = message.zxid;
+        return;
+      case "copied":
+        this.asked.get(message.ticket)?.(message.copy);
+        this.asked.delete(message.ticket);
         return;
       case "purgeable":
         this.events.onPurgeable(message.upTo);
@@ -46,8 +63,29 @@ export class Checkpointer {
     }
   }
 
+  /** While it rests, nothing is folded: tree.db is about to be replaced. */
+  rest(rest: boolean): void {
+    this.post({ kind: "rest", rest });
+  }
+
+  /**
+   * Makes tree.old.db a verified copy of the checkpoint as of `least` or later, and as new as makes sense. Undefined when
+   * that cannot be had now.
+   */
+  copy(least: number): Promise<CheckpointCopy | undefined> {
+    const ticket = ++this.tickets;
+    return new Promise((resolve) => {
+      this.asked.set(ticket, resolve);
+      this.post({ kind: "copy", ticket, least });
+    });
+  }
+
   async close(fold: boolean): Promise<void> {
-    this.worker.postMessage({ kind: "close", fold } satisfies ToCheckpointWorker);
+    this.post({ kind: "close", fold });
     await this.ended;
+  }
+
+  private post(message: ToCheckpointWorker): void {
+    this.worker.postMessage(message);
   }
 }

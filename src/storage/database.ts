@@ -5,7 +5,7 @@
 import { chmodSync, closeSync, fsyncSync, mkdirSync, openSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import Database from "better-sqlite3";
-import { StorageError } from "./storage-error.ts";
+import { asDamage, StorageError } from "./storage-error.ts";
 
 export type Connection = Database.Database;
 export type Statement = Database.Statement;
@@ -67,7 +67,10 @@ export function touchPrivate(path: string): void {
     closeSync(openSync(path, "wx", 0o600));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    return;
   }
+  // What is synced in it would be lost with its name.
+  syncPath(dirname(path));
 }
 
 /** Opens a file of this kind for writing, creating it when it is missing or empty. */
@@ -116,7 +119,8 @@ function open(path: string, kind: FileKind, options: OpenOptions, prepare: (db: 
   } catch (error) {
     db.close();
     if (error instanceof StorageError) throw error;
-    throw new StorageError("CORRUPT", `cannot read ${path}: ${(error as Error).message}`, { cause: error });
+    const problem = asDamage(error, path);
+    throw problem ?? new StorageError("IO", `cannot open ${path}: ${(error as Error).message}`, { cause: error });
   }
 }
 

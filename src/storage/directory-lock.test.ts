@@ -77,7 +77,7 @@ test("files of another kind or another version are refused", async () => {
   const db = new Database(path);
   db.pragma("user_version = 9");
   await expect(StorageFixture.open(dir.path)).rejects.toThrow(
-    `${path} has version 9 of the transaction log format; this zabtree reads version 1`,
+    `${path} has version 9 of the transaction log format; this zabtree reads version 2`,
   );
   db.pragma("application_id = 9");
   await expect(StorageFixture.open(dir.path)).rejects.toThrow(`${path} is not a zabtree transaction log`);

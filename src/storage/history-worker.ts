@@ -1,19 +1,20 @@
 /**
- * Reads committed transactions back out of the log, in a thread of its own: a client that resumes from far back must not
- * hold up anybody else. Rows are verified against the chain as they are read. Each request is one short read
+ * Reads transactions back out of the log, in a thread of its own: a client or a server that resumes from far back must
+ * not hold up anybody else. Rows are verified against the chain as they are read. Each request is one short read
  * transaction, so that it never pins the WAL for long.
  */
 import { join } from "node:path";
 import { parentPort, workerData } from "node:worker_threads";
 import { assert } from "../base/assert.ts";
 import { ByteWriter } from "../base/bytes.ts";
+import type { LogPosition } from "../zab/durable-log.ts";
 import { openForReading } from "./database.ts";
 import type { FromHistoryWorker, HistoryRequest, ToHistoryWorker } from "./history-messages.ts";
 import { LogChain } from "./log-chain.ts";
 import { chainPointAt, scanLog } from "./log-scan.ts";
 import { logFile } from "./log-schema.ts";
-import { readLogState } from "./log-store.ts";
-import { asStorageError, StorageError } from "./storage-error.ts";
+import { readLogState } from "./log-state.ts";
+import { asDamage, asStorageError } from "./storage-error.ts";
 
 assert(parentPort !== null, "the history worker is a worker thread");
 const port = parentPort;
@@ -22,31 +23,35 @@ const db = openForReading(join(dataDir, "log.db"), logFile, { cacheKiB: 4096 });
 const writer = new ByteWriter(64 * 1024);
 
 function read(request: HistoryRequest): FromHistoryWorker {
-  const { ticket, after, upTo, maxBytes } = request;
+  const { after, upTo, maxBytes } = request;
   const state = readLogState(db);
-  if (after < state.log_start - 1) return { kind: "truncated", ticket, oldestZxid: state.log_start };
+  if (after < state.log_start - 1) return { kind: "truncated", request, oldestZxid: state.log_start };
   writer.reset();
-  const chain = new LogChain(chainPointAt(db, state, after));
-  for (const stored of scanLog(db, after, upTo)) {
-    writer.raw(chain.verify(stored));
-    if (writer.length >= maxBytes) break;
+  const boundaries: LogPosition[] = [];
+  try {
+    const chain = new LogChain(chainPointAt(db, state, after));
+    for (const stored of scanLog(db, after, Math.min(upTo, Number.MAX_SAFE_INTEGER))) {
+      const { epoch } = chain;
+      writer.raw(chain.verify(stored));
+      if (chain.epoch === epoch) boundaries.pop();
+      boundaries.push({ zxid: chain.zxid, epoch: chain.epoch });
+      if (writer.length >= maxBytes) break;
+    }
+  } catch (error) {
+    const problem = asDamage(error, "log.db");
+    if (problem === undefined) throw error;
+    // What comes before the damage is sound; the next read begins with it.
+    if (boundaries.length === 0) return { kind: "damaged", request, message: problem.message };
   }
-  return { kind: "read", ticket, bytes: writer.copy() as Uint8Array<ArrayBuffer> };
+  return { kind: "read", request, bytes: writer.copy() as Uint8Array<ArrayBuffer>, boundaries };
 }
 
 /** One read transaction: what it sees of the log's start fits what it sees of the rows. */
 const readConsistently = db.transaction(read);
 
 function answer(request: HistoryRequest): void {
-  try {
-    const result = readConsistently(request);
-    port.postMessage(result, result.kind === "read" ? [result.bytes.buffer] : []);
-  } catch (error) {
-    const { ticket, upTo } = request;
-    const message = (error as Error).message;
-    if (!(error instanceof StorageError) || error.code !== "CORRUPT") throw error;
-    port.postMessage({ kind: "damaged", ticket, upTo, message } satisfies FromHistoryWorker);
-  }
+  const result = readConsistently(request);
+  port.postMessage(result, result.kind === "read" ? [result.bytes.buffer] : []);
 }
 
 port.on("message", (message: ToHistoryWorker) => {

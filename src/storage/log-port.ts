@@ -5,13 +5,14 @@
 import type { Worker } from "node:worker_threads";
 import { assert, unreachable } from "../base/assert.ts";
 import type { LogPort } from "../replica/ports.ts";
-import type { AppendStep, EpochStep, LogPosition } from "../zab/durable-log.ts";
+import type { AppendStep, EpochStep, Forming, LogPosition, MemberAck } from "../zab/durable-log.ts";
 import type { FromLogWorker, LogStep, ToLogWorker } from "./log-messages.ts";
+import type { LogBase } from "./log-state.ts";
 import { StorageError, type StorageErrorCode } from "./storage-error.ts";
 import { startWorker } from "./worker.ts";
 
 const messagesUnderWay = 2;
-/** Larger appends are handed over instead of copied. */
+/** Copies of larger appends are handed over instead of copied once more. */
 const transferBytes = 64 * 1024;
 
 export interface LogEvents {
@@ -23,6 +24,8 @@ export interface LogEvents {
 export class LogWriter implements LogPort {
   /** The oldest transaction in the log. */
   oldestZxid = 1;
+  /** Counts the steps that changed the history, or who vouches for it. */
+  historySteps = 0;
   private readonly worker: Worker;
   private readonly events: LogEvents;
   private gathered: LogStep[] = [];
@@ -31,11 +34,14 @@ export class LogWriter implements LogPort {
   private flushing = false;
   private lastWrite = 0;
   private persisted = 0;
+  /** What waits for steps to be persisted, in the order of their write ids. */
+  private readonly awaiting: { readonly write: number; run(): void }[] = [];
   private draining = false;
   private drained: (() => void) | undefined;
   private closing = false;
   private failure: StorageError | undefined;
-  private opened: { resolve(): void; reject(error: Error): void } | undefined;
+  /** Who waits for the worker to open or to install. */
+  private asked: { resolve(): void; reject(error: Error): void } | undefined;
   private readonly ended: Promise<void>;
 
   constructor(events: LogEvents) {
@@ -53,13 +59,17 @@ export class LogWriter implements LogPort {
 
   /** Opens the log of a recovered directory. */
   open(dataDir: string): Promise<void> {
+    return this.ask({ kind: "open", dataDir });
+  }
+
+  private ask(message: ToLogWorker): Promise<void> {
     return new Promise((resolve, reject) => {
       if (this.failure !== undefined) {
         reject(this.failure);
         return;
       }
-      this.opened = { resolve, reject };
-      this.post({ kind: "open", dataDir });
+      this.asked = { resolve, reject };
+      this.post(message);
     });
   }
 
@@ -68,15 +78,48 @@ export class LogWriter implements LogPort {
   }
 
   establishEpoch(write: number, step: EpochStep): void {
+    this.historySteps++;
     this.enqueue({ kind: "establishEpoch", write, step });
   }
 
   append(write: number, step: AppendStep): void {
+    this.historySteps++;
     this.enqueue({ kind: "append", write, step });
+  }
+
+  truncate(write: number, to: LogPosition): void {
+    this.historySteps++;
+    this.enqueue({ kind: "truncate", write, to });
   }
 
   commit(write: number, point: LogPosition): void {
     this.enqueue({ kind: "commit", write, point });
+  }
+
+  rememberAcks(write: number, acks: readonly MemberAck[]): void {
+    this.enqueue({ kind: "rememberAcks", write, acks });
+  }
+
+  form(write: number, forming: Forming): void {
+    this.historySteps++;
+    this.enqueue({ kind: "form", write, forming });
+  }
+
+  markRecovering(write: number, reason: string): void {
+    this.enqueue({ kind: "markRecovering", write, reason });
+  }
+
+  /** Calls back once every step given before is on stable storage; never when that fails. */
+  whenPersisted(run: () => void): void {
+    if (this.persisted >= this.lastWrite) run();
+    else this.awaiting.push({ write: this.lastWrite, run });
+  }
+
+  /** Lets the log begin anew after a checkpoint, durably. To be called when it is drained. */
+  install(base: LogBase): Promise<void> {
+    if (this.failure !== undefined) return Promise.reject(this.failure);
+    assert(this.draining && this.underWay.length === 0, "the log begins anew while it is written");
+    return this.ask({ kind: "install", base });
   }
 
   /** Removes the oldest transactions up to `upTo`, in small steps between the batches. */
@@ -125,15 +168,11 @@ export class LogWriter implements LogPort {
 
   private flush(limit: number): void {
     if (this.gathered.length === 0 || this.underWay.length >= limit || this.hasFailed) return;
-    const steps = this.gathered.map(withOwnBuffer);
+    const copies: ArrayBuffer[] = [];
+    const steps = this.gathered.map((step) => toPost(step, copies));
     this.gathered = [];
     this.underWay.push(steps.at(-1)!.write);
-    const large: ArrayBuffer[] = [];
-    for (const step of steps) {
-      if (step.kind !== "append" || step.step.bytes.length < transferBytes) continue;
-      large.push(step.step.bytes.buffer as ArrayBuffer);
-    }
-    this.worker.postMessage({ kind: "steps", steps } satisfies ToLogWorker, large);
+    this.worker.postMessage({ kind: "steps", steps } satisfies ToLogWorker, copies);
   }
 
   private receive(message: FromLogWorker): void {
@@ -146,6 +185,7 @@ export class LogWriter implements LogPort {
           this.persisted = message.write;
           this.events.onPersisted(message.write);
         }
+        while (this.awaiting.length > 0 && this.awaiting[0]!.write <= message.write) this.awaiting.shift()!.run();
         this.checkDrained();
         return;
       case "purged":
@@ -153,8 +193,10 @@ export class LogWriter implements LogPort {
         return;
       case "opened":
         this.oldestZxid = message.oldestZxid;
-        this.opened?.resolve();
-        this.opened = undefined;
+        this.answer();
+        return;
+      case "installed":
+        this.answer();
         return;
       case "failed":
         this.fail(new StorageError(message.code as StorageErrorCode, message.message));
@@ -166,11 +208,16 @@ export class LogWriter implements LogPort {
     }
   }
 
+  private answer(): void {
+    this.asked?.resolve();
+    this.asked = undefined;
+  }
+
   private fail(error: StorageError): void {
     if (this.hasFailed) return;
     this.failure = error;
     this.checkDrained();
-    if (this.opened !== undefined) this.opened.reject(error);
+    if (this.asked !== undefined) this.asked.reject(error);
     else this.events.onFailure(error);
   }
 
@@ -179,10 +226,16 @@ export class LogWriter implements LogPort {
   }
 }
 
-/** A view of a larger buffer would be sent with all of that buffer. */
-function withOwnBuffer(step: LogStep): LogStep {
+/**
+ * Whoever gave the step keeps its bytes, so they are not handed over. A view of a larger buffer would be sent with all
+ * of that buffer, and a large one is copied once instead of twice when the copy is made here and given away.
+ */
+function toPost(step: LogStep, copies: ArrayBuffer[]): LogStep {
   if (step.kind !== "append") return step;
   const { bytes } = step.step;
-  if (bytes.byteLength === bytes.buffer.byteLength) return step;
-  return { ...step, step: { ...step.step, bytes: bytes.slice() } };
+  const isLarge = bytes.length >= transferBytes;
+  if (!isLarge && bytes.byteLength === bytes.buffer.byteLength) return step;
+  const copy = new Uint8Array(bytes);
+  if (isLarge) copies.push(copy.buffer);
+  return { ...step, step: { ...step.step, bytes: copy } };
 }

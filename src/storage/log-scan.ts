@@ -1,7 +1,7 @@
 /** Reading transactions back from log.db, in the order of zxids. */
 import type { Connection } from "./database.ts";
 import type { ChainPoint } from "./log-chain.ts";
-import type { LogState } from "./log-store.ts";
+import type { LogState } from "./log-state.ts";
 import { proposalSelect, TxnAssembler, type SqlRow, type StoredTxn } from "./proposal-rows.ts";
 import { StorageError } from "./storage-error.ts";
 

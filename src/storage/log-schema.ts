@@ -14,7 +14,7 @@ import { proposalColumns } from "./proposal-rows.ts";
 export const logFile: FileKind = {
   name: "transaction log",
   applicationId: 0x7a626c67,
-  version: 1,
+  version: 2,
   create(db) {
     db.exec(tables);
     db.exec(txnView);
@@ -62,7 +62,8 @@ CREATE TABLE state (
   log_start_epoch  INTEGER NOT NULL DEFAULT 0,
   log_start_crc    INTEGER NOT NULL DEFAULT 0,
   install          TEXT,
-  forming          TEXT
+  forming          TEXT,
+  recovering       TEXT
 ) STRICT;
 `;
 

@@ -5,45 +5,14 @@
 import { ByteReader, DecodeError } from "../base/bytes.ts";
 import { parseFounding } from "../tree/detail.ts";
 import { OpKind, type Txn } from "../tree/txn.ts";
-import type { AppendStep, EpochStep, LogPosition } from "../zab/durable-log.ts";
+import type { AppendStep, EpochStep, Forming, LogPosition, MemberAck } from "../zab/durable-log.ts";
 import type { Connection, Statement } from "./database.ts";
 import { LogChain, type ChainPoint } from "./log-chain.ts";
 import { chainPointAt } from "./log-scan.ts";
 import { refreshView } from "./log-schema.ts";
+import { cutAfter, readLastPoint, readLogState, startFrom, type LogBase } from "./log-state.ts";
 import { RowInserter } from "./row-inserter.ts";
 import { StorageError } from "./storage-error.ts";
-
-/** The one row of the table `state`. */
-export interface LogState {
-  readonly cluster_id: string;
-  readonly server_id: number;
-  readonly accepted_epoch: number;
-  readonly current_epoch: number;
-  readonly committed_zxid: number;
-  readonly committed_epoch: number;
-  readonly base_zxid: number;
-  readonly base_epoch: number;
-  readonly base_crc: number;
-  readonly base_digest: number;
-  readonly log_start: number;
-  readonly log_start_epoch: number;
-  readonly log_start_crc: number;
-  readonly install: string | null;
-  readonly forming: string | null;
-}
-
-export function readLogState(db: Connection): LogState {
-  const state = db.prepare("SELECT * FROM state").get() as LogState | undefined;
-  if (state === undefined) throw new StorageError("CORRUPT", "log.db has no state");
-  return state;
-}
-
-/** The last row logged; where there is none, the point the log starts from. */
-export function readLastPoint(db: Connection, state: LogState): ChainPoint {
-  const last = db.prepare("SELECT zxid, epoch, crc FROM proposal ORDER BY zxid DESC, op DESC LIMIT 1").get();
-  if (last !== undefined) return last as ChainPoint;
-  return { zxid: state.log_start - 1, epoch: state.log_start_epoch, crc: state.log_start_crc };
-}
 
 export class LogStore {
   private readonly db: Connection;
@@ -58,6 +27,10 @@ export class LogStore {
   private currentEpoch: number;
   private committed: LogPosition;
   private committedMoved = false;
+  /** The epoch of the last row. */
+  private lastEpoch: number;
+  private clusterId: string;
+  private recovering: boolean;
   private readonly row = (txn: Txn, index: number, crc: number): void => this.appendRow(txn, index, crc);
 
   constructor(db: Connection) {
@@ -66,6 +39,9 @@ export class LogStore {
     const state = readLogState(db);
     this.chain = new LogChain(readLastPoint(db, state));
     this.logStart = state.log_start;
+    this.lastEpoch = this.chain.epoch;
+    this.clusterId = state.cluster_id;
+    this.recovering = state.recovering !== null;
     this.acceptedEpoch = state.accepted_epoch;
     this.currentEpoch = state.current_epoch;
     this.committed = { zxid: state.committed_zxid, epoch: state.committed_epoch };
@@ -81,8 +57,9 @@ export class LogStore {
     return { zxid: this.chain.zxid, epoch: this.chain.epoch };
   }
 
-  get committedZxid(): number {
-    return this.committed.zxid;
+  /** Whether acknowledged transactions are known to be missing. */
+  get isRecovering(): boolean {
+    return this.recovering;
   }
 
   beginBatch(): void {
@@ -105,22 +82,25 @@ export class LogStore {
     this.db.prepare("UPDATE state SET accepted_epoch = ?").run(epoch);
   }
 
+  /** Ends every exceptional state: what is logged here is the beginning of this epoch's history, whole. */
   establishEpoch(step: EpochStep): void {
-    if (step.epoch < this.acceptedEpoch || step.epoch <= this.currentEpoch) {
-      throw new StorageError("CORRUPT", `epoch ${step.epoch} is established after epoch ${this.acceptedEpoch}`);
+    const { epoch, last } = step;
+    if (epoch < this.acceptedEpoch || epoch < this.currentEpoch) {
+      throw new StorageError("CORRUPT", `epoch ${epoch} is established after epoch ${this.acceptedEpoch}`);
     }
-    if (step.last.zxid !== this.chain.zxid || step.last.epoch !== this.chain.epoch) {
-      throw new StorageError("CORRUPT", `epoch ${step.epoch} continues another history than the one logged`);
+    if (last.zxid !== this.chain.zxid || last.epoch !== this.chain.epoch) {
+      throw new StorageError("CORRUPT", `epoch ${epoch} continues another history than the one logged`);
     }
-    this.acceptedEpoch = step.epoch;
-    this.currentEpoch = step.epoch;
-    this.db.prepare("UPDATE state SET accepted_epoch = @epoch, current_epoch = @epoch").run({ epoch: step.epoch });
-    if (step.last.epoch > 0) this.addBoundary(step.last);
+    this.acceptedEpoch = epoch;
+    this.currentEpoch = epoch;
+    this.recovering = false;
+    this.db
+      .prepare(
+        `UPDATE state SET accepted_epoch = @epoch, current_epoch = @epoch,
+           forming = NULL, recovering = NULL, install = NULL`,
+      )
+      .run({ epoch });
     this.moveCommitted(step.committed);
-  }
-
-  private addBoundary(last: LogPosition): void {
-    this.db.prepare("INSERT OR REPLACE INTO epoch (epoch, last_zxid) VALUES (?, ?)").run(last.epoch, last.zxid);
   }
 
   append(step: AppendStep): void {
@@ -137,16 +117,57 @@ export class LogStore {
     if (step.lastZxid !== this.chain.zxid) {
       throw new StorageError("CORRUPT", `${step.lastZxid} was to be the last transaction, not ${this.chain.zxid}`);
     }
+    if (step.epoch !== this.chain.epoch) {
+      throw new StorageError("CORRUPT", `transaction ${step.lastZxid} was to be of epoch ${step.epoch}`);
+    }
     this.moveCommitted(step.committed);
   }
 
   private appendRow(txn: Txn, index: number, crc: number): void {
+    if (txn.epoch !== this.lastEpoch) this.endEpoch(txn);
     this.inserter.add(txn, index, crc);
     const op = txn.ops[index]!;
     if (op.newAcl !== "") this.addAcl.run(op.acl, txn.zxid, op.newAcl);
-    if (op.kind === OpKind.found) {
-      this.db.prepare("UPDATE state SET cluster_id = ?").run(parseFounding(op.detail).clusterId);
+    if (op.kind === OpKind.found) this.setClusterId(parseFounding(op.detail).clusterId);
+  }
+
+  /** The first transaction of another epoch says where the one before ended. */
+  private endEpoch(first: Txn): void {
+    if (this.lastEpoch > 0) {
+      this.db.prepare("INSERT INTO epoch (epoch, last_zxid) VALUES (?, ?)").run(this.lastEpoch, first.zxid - 1);
     }
+    this.lastEpoch = first.epoch;
+  }
+
+  private setClusterId(clusterId: string): void {
+    if (this.clusterId !== "" && this.clusterId !== clusterId) {
+      throw new StorageError("CORRUPT", `a log of cluster ${this.clusterId} is given history of cluster ${clusterId}`);
+    }
+    this.clusterId = clusterId;
+    this.db.prepare("UPDATE state SET cluster_id = ?").run(clusterId);
+  }
+
+  /** Only upwards: what was acknowledged once stays acknowledged. */
+  rememberAcks(acks: readonly MemberAck[]): void {
+    const remember = this.db.prepare(
+      `INSERT INTO member_ack (member, zxid, epoch) VALUES (?, ?, ?)
+       ON CONFLICT (member) DO UPDATE SET zxid = excluded.zxid, epoch = excluded.epoch
+       WHERE excluded.zxid > member_ack.zxid`,
+    );
+    for (const { member, position } of acks) remember.run(member, position.zxid, position.epoch);
+  }
+
+  form(forming: Forming): void {
+    if (this.chain.zxid !== 0) {
+      throw new StorageError("CORRUPT", `an ensemble is formed with ${this.chain.zxid} transactions logged`);
+    }
+    this.setClusterId(forming.clusterId);
+    this.db.prepare("UPDATE state SET forming = ?").run(JSON.stringify(forming));
+  }
+
+  markRecovering(reason: string): void {
+    this.recovering = true;
+    this.db.prepare("UPDATE state SET recovering = ?").run(reason);
   }
 
   /** Moves the commit point, stored with the next commit. It never goes back. */
@@ -176,11 +197,12 @@ export class LogStore {
   }
 
   /**
-   * Cuts off everything after `zxid`, in a batch: a leader's history does not have it. Never what is committed. The
-   * watermark must be below the cut, durably, before this.
+   * Cuts off everything after `to`, in a batch: a leader's history does not have it. Never what is committed, which
+   * includes the checkpoint. The watermark must be no higher than the cut, durably, before this.
    */
-  truncate(zxid: number): void {
+  truncate(to: LogPosition): void {
     this.inserter.flush();
+    const { zxid } = to;
     if (zxid < this.committed.zxid) {
       throw new StorageError(
         "CORRUPT",
@@ -188,10 +210,42 @@ export class LogStore {
       );
     }
     const point = chainPointAt(this.db, readLogState(this.db), zxid);
-    this.db.prepare("DELETE FROM proposal WHERE zxid > ?").run(zxid);
-    this.db.prepare("DELETE FROM acl WHERE zxid > ?").run(zxid);
-    this.db.prepare("DELETE FROM epoch WHERE last_zxid > ?").run(zxid);
-    this.chain = new LogChain(point);
+    if (point.epoch !== to.epoch) {
+      const known = `transaction ${zxid} is of epoch ${point.epoch}`;
+      throw new StorageError("CORRUPT", `a truncation to ${zxid} of epoch ${to.epoch}, but ${known}`);
+    }
+    cutAfter(this.db, zxid);
+    this.continueFrom(point);
+  }
+
+  /**
+   * In a batch: the log begins anew after a checkpoint, and a mark says that it is being installed. The watermark must be
+   * no higher than the checkpoint, durably, before this.
+   */
+  install(base: LogBase): void {
+    this.inserter.flush();
+    // A server that has lost data may have to go back further, because it counts nowhere until it has caught up.
+    if (base.zxid < this.committed.zxid && !this.recovering) {
+      const problem = `a checkpoint as of ${base.zxid} would take back committed transaction ${this.committed.zxid}`;
+      throw new StorageError("CORRUPT", problem);
+    }
+    if (this.clusterId !== "" && this.clusterId !== base.clusterId) {
+      const problem = `a server of cluster ${this.clusterId} is given a checkpoint of cluster ${base.clusterId}`;
+      throw new StorageError("CORRUPT", problem);
+    }
+    startFrom(this.db, base);
+    const { zxid, epoch } = base;
+    this.db.prepare("UPDATE state SET install = ?").run(JSON.stringify({ zxid, epoch }));
+    this.clusterId = base.clusterId;
+    this.committed = { zxid, epoch };
+    this.committedMoved = false;
+    this.logStart = zxid + 1;
+    this.continueFrom(base);
+  }
+
+  private continueFrom({ zxid, epoch, crc }: ChainPoint): void {
+    this.chain = new LogChain({ zxid, epoch, crc });
+    this.lastEpoch = epoch;
   }
 
   close(): void {

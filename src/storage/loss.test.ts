@@ -47,7 +47,7 @@ function tearWal(fromEnd: number): void {
 
 test("a crash alone loses nothing", async () => {
   const fixture = await StorageFixture.open(crashed);
-  expect(fixture.storage.recovered.last.zxid).toBe(history.zxid);
+  expect(fixture.storage.recovered.durable.last.zxid).toBe(history.zxid);
   await fixture.storage.close();
 });
 
@@ -63,16 +63,17 @@ test("with the loss accepted the server goes on without the missing transactions
   tearWal(100);
   const fixture = await StorageFixture.open(crashed, { acceptLoss: true });
   const { recovered } = fixture.storage;
-  expect(recovered.last.zxid).toBeLessThan(history.zxid);
-  expect(recovered.last.zxid).toBeGreaterThan(10);
-  const { tree, sessions, last, lastTime } = recovered;
+  expect(recovered.durable.last.zxid).toBeLessThan(history.zxid);
+  expect(recovered.durable.last.zxid).toBeGreaterThan(10);
+  const { tree, sessions, lastTime } = recovered;
+  const { last } = recovered.durable;
   const next = new SampleHistory({ tree, sessions, zxid: last.zxid, time: lastTime });
   next.epoch = await fixture.establish();
   next.create("/after", null);
   await fixture.append(next);
   await fixture.storage.close();
   const again = await StorageFixture.open(crashed);
-  expect(again.storage.recovered.last.zxid).toBe(next.zxid);
+  expect(again.storage.recovered.durable.last.zxid).toBe(next.zxid);
   await again.storage.close();
 });
 
@@ -89,9 +90,10 @@ test("a lost log is noticed, and with the loss accepted continues from the check
   const fixture = await StorageFixture.open(crashed, { acceptLoss: true });
   const { recovered } = fixture.storage;
   expect(recovered.tree.digest).toBe(history.tree.digest);
-  expect(recovered.last).toEqual({ zxid: 21, epoch: 1 });
-  expect(recovered.currentEpoch).toBe(1);
-  const { tree, sessions, last, lastTime } = recovered;
+  expect(recovered.durable.last).toEqual({ zxid: 21, epoch: 1 });
+  expect(recovered.durable.currentEpoch).toBe(1);
+  const { tree, sessions, lastTime } = recovered;
+  const { last } = recovered.durable;
   const next = new SampleHistory({ tree, sessions, zxid: last.zxid, time: lastTime });
   next.epoch = await fixture.establish();
   next.create("/after", null);
@@ -138,7 +140,7 @@ test("a foreign reader that keeps both write-ahead logs does not keep the server
   });
   const fixture = await StorageFixture.open(crashed);
   expect(fixture.storage.recovered.tree.digest).toBe(history.tree.digest);
-  expect(fixture.storage.recovered.last.zxid).toBe(history.zxid);
+  expect(fixture.storage.recovered.durable.last.zxid).toBe(history.zxid);
   await fixture.storage.close();
   for (const reader of readers) reader.close();
 });

@@ -9,8 +9,9 @@ import { parseFounding, type Founding } from "../tree/detail.ts";
 import { Tree } from "../tree/tree.ts";
 import { emptyWal, openForReading, openForWriting, syncPath } from "./database.ts";
 import { loadTree, type TreeFile } from "./load.ts";
+import { putCheckpointAside } from "./put-aside.ts";
 import { readSessions } from "./session-rows.ts";
-import { StorageError } from "./storage-error.ts";
+import { asDamage, StorageError } from "./storage-error.ts";
 import { readAcls, readTreeState, treeFile, znodeRoot, type TreeState } from "./tree-schema.ts";
 
 /** A state to replay onto. */
@@ -37,16 +38,17 @@ export async function findStart(options: StartOptions): Promise<Start> {
   const current = join(options.dataDir, "tree.db");
   const older = join(options.dataDir, "tree.old.db");
   // What a crash left half made.
-  for (const name of ["tree.new.db", "tree.copy.db"]) rmSync(join(options.dataDir, name), { force: true });
+  rmSync(join(options.dataDir, "tree.copy.db"), { force: true });
   if (existsSync(current)) {
     try {
       return await load(current, options.check);
     } catch (error) {
-      const problem = damageOf(error);
-      options.onDamage(problem);
+      const problem = asDamage(error, current);
       // Lost transactions are not mended by an older tree.
+      if (problem === undefined) throw error;
+      options.onDamage(problem);
       if (!options.fromScratch && !existsSync(older)) throw problem;
-      putAside(current);
+      putCheckpointAside(options.dataDir);
     }
   }
   if (existsSync(older)) {
@@ -80,7 +82,7 @@ function readSmallTables(path: string, check: CheckContinuation): { file: TreeFi
     const acls = readAcls(db);
     if (atRest) return { file: { path, state, root: znodeRoot(db), acls }, sessions };
     // A foreign reader keeps the WAL from being emptied: the pages are read from a copy without one.
-    const copy = path.replace("tree.db", "tree.new.db");
+    const copy = path.replace(/tree\.db$/, "tree.copy.db");
     rmSync(copy, { force: true });
     db.prepare("VACUUM INTO ?").run(copy);
     return { file: { path: copy, state, root: rootIn(copy), acls }, sessions };
@@ -98,22 +100,8 @@ function rootIn(path: string): number {
   }
 }
 
-/** Rethrows what is no damage of the file. */
-function damageOf(error: unknown): StorageError {
-  if (error instanceof StorageError && error.code === "CORRUPT") return error;
-  if (String((error as { code?: unknown }).code).startsWith("SQLITE_")) {
-    return new StorageError("CORRUPT", `tree.db cannot be read: ${(error as Error).message}`, { cause: error });
-  }
-  throw error;
-}
-
-function putAside(path: string): void {
-  for (const suffix of ["-wal", "-shm"]) rmSync(path + suffix, { force: true });
-  renameSync(path, path.replace("tree.db", "tree.damaged.db"));
-}
-
 function copyDurably(from: string, to: string, dataDir: string): void {
-  const temporary = join(dataDir, "tree.new.db");
+  const temporary = join(dataDir, "tree.copy.db");
   copyFileSync(from, temporary);
   syncPath(temporary);
   renameSync(temporary, to);

@@ -11,16 +11,20 @@ afterEach(() => dir.remove());
 test("an empty directory recovers as a server that was never used", async () => {
   const fixture = await StorageFixture.open(dir.path);
   const { recovered } = fixture.storage;
-  expect(recovered).toMatchObject({
+  expect(recovered.durable).toEqual({
     clusterId: "",
-    founding: undefined,
     acceptedEpoch: 0,
     currentEpoch: 0,
     committed: { zxid: 0, epoch: 0 },
     last: { zxid: 0, epoch: 0 },
-    tail: [],
-    lastTime: 0,
+    boundaries: [],
+    logStart: 1,
+    tail: undefined,
+    forming: undefined,
+    recovering: undefined,
+    memberAcks: [],
   });
+  expect(recovered).toMatchObject({ founding: undefined, lastTime: 0 });
   expect(recovered.tree.count).toBe(4);
   await fixture.storage.close();
 });
@@ -41,14 +45,14 @@ test("what was persisted comes back: committed applied, the rest as the tail", a
 
   const second = await StorageFixture.open(dir.path);
   const { recovered } = second.storage;
-  expect(recovered.clusterId).toBe(sampleClusterId);
+  expect(recovered.durable.clusterId).toBe(sampleClusterId);
   expect(recovered.founding?.members).toEqual([{ id: 1, voter: true }]);
-  expect(recovered).toMatchObject({ acceptedEpoch: 1, currentEpoch: 1 });
-  expect(recovered.committed).toEqual({ zxid: 3, epoch: 1 });
-  expect(recovered.last).toEqual({ zxid: 5, epoch: 1 });
+  expect(recovered.durable).toMatchObject({ acceptedEpoch: 1, currentEpoch: 1 });
+  expect(recovered.durable.committed).toEqual({ zxid: 3, epoch: 1 });
+  expect(recovered.durable.last).toEqual({ zxid: 5, epoch: 1 });
   expect(recovered.tree.digest).toBe(committed);
   expect(recovered.sessions.get(session)?.lastSeq).toBe(1);
-  expect(encoded(recovered.tail)).toEqual(encoded(history.txns.slice(3)));
+  expect(recovered.durable.tail).toEqual(encoded(history.txns.slice(3)));
   expect(recovered.lastTime).toBe(history.time);
   await second.storage.close();
 });

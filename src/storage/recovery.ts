@@ -4,56 +4,98 @@
  *   1. The tail of the log is made durable anew. After a failed sync the page cache may hold what the disk does not, and
  *      this process is about to vote and acknowledge on the strength of it.
  *   2. The log must reach the watermark, or acknowledged transactions are missing.
- *   3. The chain is verified from the checkpoint to the end, while the state is rebuilt.
+ *   3. A checkpoint whose installation a crash interrupted takes its place; see install.ts.
+ *   4. The chain is verified from the checkpoint to the end, while the state is rebuilt.
  *
- * Damage is never repaired by cutting committed rows: the server refuses to start and says what it found.
+ * What to do about losses and damage is decided in losses.ts.
  */
 import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
+import { ByteWriter } from "../base/bytes.ts";
 import type { Recovered } from "../replica/ports.ts";
 import { applyToSessions } from "../sessions/apply.ts";
-import { parseFounding } from "../tree/detail.ts";
-import { OpKind, type Txn } from "../tree/txn.ts";
+import { parseFounding, type Founding } from "../tree/detail.ts";
+import { OpKind } from "../tree/txn.ts";
+import { areBoundaries } from "../zab/boundaries.ts";
 import type { LogPosition } from "../zab/durable-log.ts";
 import { emptyWal, openForWriting, type Connection } from "./database.ts";
-import { LogChain } from "./log-chain.ts";
+import { finishInstallation, isBase } from "./install.ts";
+import { LogChain, type ChainPoint } from "./log-chain.ts";
 import { chainPointAt, scanLog } from "./log-scan.ts";
 import { logFile } from "./log-schema.ts";
-import { readLastPoint, readLogState, type LogState } from "./log-store.ts";
+import {
+  cutAfter,
+  readBoundaries,
+  readForming,
+  readInstalling,
+  readLastPoint,
+  readLogState,
+  readMemberAcks,
+  startFrom,
+  type LogState,
+} from "./log-state.ts";
+import { Losses, type LossOptions } from "./losses.ts";
+import { putCheckpointsAside, putLogAside } from "./put-aside.ts";
 import { findStart, type Start } from "./recovery-checkpoint.ts";
-import { StorageError } from "./storage-error.ts";
+import { asDamage, StorageError } from "./storage-error.ts";
 import type { TreeState } from "./tree-schema.ts";
 import { Watermark } from "./watermark.ts";
 
-export interface RecoveryOptions {
-  readonly dataDir: string;
+export interface RecoveryOptions extends LossOptions {
   readonly serverId: number;
-  /** Start although acknowledged transactions are missing. */
-  readonly acceptLoss: boolean;
-  onDamage(error: StorageError): void;
 }
 
-export async function recover(options: RecoveryOptions): Promise<Recovered> {
-  const path = join(options.dataDir, "log.db");
+export interface Recovery {
+  readonly recovered: Recovered;
+  /** tree.db is the tree as of this transaction. */
+  readonly checkpointZxid: number;
+}
+
+export async function recover(options: RecoveryOptions): Promise<Recovery> {
+  const losses = new Losses(options);
+  // In an ensemble, what cannot be used makes way until what is left can; with nothing left it begins empty.
+  for (const putAside of options.ensemble ? [putLogAside, putCheckpointsAside] : []) {
+    try {
+      return await attempt(options, losses);
+    } catch (error) {
+      const problem = asDamage(error, options.dataDir);
+      if (problem === undefined) throw error;
+      losses.damaged(problem);
+      putAside(options.dataDir, losses);
+    }
+  }
+  return attempt(options, losses);
+}
+
+async function attempt(options: RecoveryOptions, losses: Losses): Promise<Recovery> {
+  const { dataDir } = options;
+  const path = join(dataDir, "log.db");
   const db = openForWriting(path, logFile, { cacheKiB: 16384 });
   try {
     claim(db, options);
     makeDurableAnew(db, path);
     const state = readLogState(db);
     const last = readLastPoint(db, state);
-    checkWatermark(last, options);
+    checkMarks(state, options, losses);
+    checkWatermark(last, options, losses);
+    const installing = readInstalling(state);
+    finishInstallation(dataDir, installing);
     const start = await findStart({
-      dataDir: options.dataDir,
+      dataDir,
       fromScratch: state.log_start === 1,
       onDamage: (error) => options.onDamage(error),
       check: (tree) => {
-        if (tree.zxid > last.zxid) checkNotLost(tree, last, options);
+        if (installing !== undefined && !isBase(tree, installing)) {
+          throw new StorageError("CORRUPT", "tree.db is not the checkpoint that was being installed");
+        }
+        // The checkpoint holds only what was committed: a log that ends before it has lost transactions.
+        if (tree.zxid > last.zxid) losses.missing(missingTransactions(tree, last));
         else checkContinuation(db, state, tree);
       },
     });
-    if (start.state.zxid <= last.zxid) return rebuild(db, state, start);
-    startOver(db, start);
-    return rebuild(db, readLogState(db), start);
+    if (start.state.zxid > last.zxid) startOver(db, start);
+    const recovered = new Replay(db, readLogState(db), start, losses).run();
+    return { recovered: store(db, recovered, losses, options), checkpointZxid: start.state.zxid };
   } finally {
     db.close();
   }
@@ -83,31 +125,31 @@ function rewrite(path: string): void {
   closeSync(file);
 }
 
-function checkWatermark(last: LogPosition, options: RecoveryOptions): void {
+/** What an earlier life of this server knew to be missing. */
+function checkMarks(state: LogState, options: RecoveryOptions, losses: Losses): void {
+  if (state.recovering !== null) losses.remembered(state.recovering);
+  if (state.install === null || options.ensemble) return;
+  losses.missing("a checkpoint was being installed, and the transactions that follow it have not arrived");
+}
+
+function checkWatermark(last: LogPosition, options: RecoveryOptions, losses: Losses): void {
   const watermark = new Watermark(join(options.dataDir, "watermark"));
   try {
     const acked = watermark.current;
-    if (acked.zxid <= last.zxid && acked.epoch <= last.epoch) return;
-    if (!options.acceptLoss) throw lost(acked, last, options);
-    watermark.lower({ zxid: last.zxid, epoch: last.epoch });
+    if (watermark.isReachedBy(last)) return;
+    losses.missing(missingTransactions(acked, last));
+    // It was promised at least then.
+    losses.acceptedEpoch = Math.max(losses.acceptedEpoch, acked.epoch);
+    if (options.acceptLoss) watermark.lower({ zxid: last.zxid, epoch: last.epoch });
   } finally {
     watermark.close();
   }
 }
 
-/** The checkpoint holds only what was committed: a log that ends before it has lost transactions. */
-function checkNotLost(tree: LogPosition, last: LogPosition, options: RecoveryOptions): void {
-  if (!options.acceptLoss) throw lost(tree, last, options);
-}
-
-function lost(known: LogPosition, last: LogPosition, options: RecoveryOptions): StorageError {
+function missingTransactions(known: LogPosition, last: LogPosition): string {
   const missing = known.zxid > last.zxid ? `${last.zxid + 1} to ${known.zxid}` : `up to ${known.zxid}`;
   const end = last.zxid === 0 ? "the log is empty" : `the log ends at ${last.zxid} of epoch ${last.epoch}`;
-  return new StorageError(
-    "LOST",
-    `acknowledged transactions are missing: ${missing} of epoch ${known.epoch} (${end}). ` +
-      `Restore ${options.dataDir} from a complete copy, or start with --accept-loss to go on without them.`,
-  );
+  return `acknowledged transactions are missing: ${missing} of epoch ${known.epoch} (${end})`;
 }
 
 /** The chain ties the two files together: both must have the same transactions up to the checkpoint. */
@@ -124,63 +166,134 @@ function checkContinuation(db: Connection, state: LogState, tree: TreeState): vo
   }
 }
 
-/** With loss accepted: the log continues from a checkpoint that it does not reach. */
+/** The log continues from a checkpoint that it does not reach. Where earlier epochs ended, nobody here knows. */
 function startOver(db: Connection, start: Start): void {
   const { zxid, epoch, crc, digest } = start.state;
+  const clusterId = start.founding?.clusterId ?? "";
   db.transaction(() => {
-    db.exec("DELETE FROM proposal; DELETE FROM acl");
-    const addAcl = db.prepare("INSERT INTO acl (id, zxid, entries) VALUES (?, ?, ?)");
-    for (const acl of start.tree.acls.rows()) addAcl.run(acl.id, zxid, acl.entries);
+    startFrom(db, { zxid, epoch, crc, digest, clusterId, acls: start.tree.acls.rows(), boundaries: [{ zxid, epoch }] });
     db.prepare(
-      `UPDATE state SET
-         cluster_id = @clusterId,
-         accepted_epoch = max(accepted_epoch, @epoch), current_epoch = max(current_epoch, @epoch),
-         committed_zxid = @zxid, committed_epoch = @epoch,
-         base_zxid = @zxid, base_epoch = @epoch, base_crc = @crc, base_digest = @digest,
-         log_start = @zxid + 1, log_start_epoch = @epoch, log_start_crc = @crc`,
-    ).run({ clusterId: start.founding?.clusterId ?? "", zxid, epoch, crc, digest });
+      "UPDATE state SET accepted_epoch = max(accepted_epoch, @epoch), current_epoch = max(current_epoch, @epoch)",
+    ).run({ epoch });
   }).immediate();
 }
 
-function rebuild(db: Connection, state: LogState, start: Start): Recovered {
-  const { tree, sessions } = start;
-  const committedZxid = state.committed_zxid;
-  const chain = new LogChain(chainPointAt(db, state, start.state.zxid));
-  let committed: LogPosition = { zxid: chain.zxid, epoch: chain.epoch };
-  let { founding } = start;
-  let { time } = start.state;
-  const tail: Txn[] = [];
-  for (const stored of scanLog(db, start.state.zxid, Number.MAX_SAFE_INTEGER)) {
-    chain.verify(stored);
-    const { txn } = stored;
-    time = txn.time;
-    if (txn.zxid > committedZxid) {
-      tail.push(txn);
-      continue;
-    }
-    for (const op of txn.ops) {
-      tree.apply(txn.zxid, op);
-      if (op.kind === OpKind.found) founding = parseFounding(op.detail);
-    }
-    applyToSessions(sessions, txn);
-    committed = { zxid: txn.zxid, epoch: txn.epoch };
+interface Replayed extends Omit<Recovered, "durable"> {
+  readonly state: LogState;
+  readonly last: ChainPoint;
+  readonly committed: LogPosition;
+  readonly tail: Uint8Array | undefined;
+}
+
+/** Verifies the log from the checkpoint on, and applies what is committed. */
+class Replay {
+  private readonly db: Connection;
+  private readonly state: LogState;
+  private readonly start: Start;
+  private readonly losses: Losses;
+  private founding: Founding | undefined;
+  private time: number;
+  /** Up to here everything is proved. */
+  private last: ChainPoint;
+  private committed: LogPosition;
+  /** The last transaction of each epoch that ends in what is replayed. */
+  private readonly ends: LogPosition[] = [];
+  private readonly tail = new ByteWriter(4096);
+
+  constructor(db: Connection, state: LogState, start: Start, losses: Losses) {
+    this.db = db;
+    this.state = state;
+    this.start = start;
+    this.losses = losses;
+    this.founding = start.founding;
+    this.time = start.state.time;
+    this.last = chainPointAt(db, state, start.state.zxid);
+    this.committed = { zxid: this.last.zxid, epoch: this.last.epoch };
   }
-  if (committed.zxid < committedZxid) {
-    throw new StorageError(
-      "CORRUPT",
-      `transactions ${committed.zxid + 1} to ${committedZxid} are missing from the log`,
-    );
+
+  run(): Replayed {
+    const { tree, sessions, state: from } = this.start;
+    try {
+      this.replay();
+    } catch (error) {
+      const problem = asDamage(error, "log.db");
+      if (problem === undefined) throw error;
+      this.losses.damaged(problem);
+    }
+    const { state, committed, founding, last, time: lastTime } = this;
+    if (committed.zxid < state.committed_zxid) {
+      const missing = `transactions ${committed.zxid + 1} to ${state.committed_zxid} are missing from the log`;
+      this.losses.damaged(new StorageError("CORRUPT", missing));
+    }
+    this.checkBoundaries(from.zxid);
+    const tail = this.tail.length === 0 ? undefined : this.tail.copy();
+    return { state, founding, tree, sessions, lastTime, last, committed, tail };
   }
-  return {
+
+  private replay(): void {
+    const { tree, sessions } = this.start;
+    const chain = new LogChain(this.last);
+    for (const stored of scanLog(this.db, this.last.zxid, Number.MAX_SAFE_INTEGER)) {
+      const bytes = chain.verify(stored);
+      const { txn } = stored;
+      if (txn.epoch !== this.last.epoch && this.last.zxid > 0) this.ends.push(this.last);
+      this.last = chain.point;
+      this.time = txn.time;
+      if (txn.zxid > this.state.committed_zxid) {
+        this.tail.raw(bytes);
+        continue;
+      }
+      for (const op of txn.ops) {
+        tree.apply(txn.zxid, op);
+        if (op.kind === OpKind.found) this.founding = parseFounding(op.detail);
+      }
+      applyToSessions(sessions, txn);
+      this.committed = { zxid: txn.zxid, epoch: txn.epoch };
+    }
+  }
+
+  /** The boundaries say what the rows say, as far as these were read. */
+  private checkBoundaries(from: number): void {
+    const stored = readBoundaries(this.db, this.last).filter(({ zxid }) => zxid >= from && zxid < this.last.zxid);
+    const fit = stored.every(({ zxid, epoch }, i) => zxid === this.ends[i]?.zxid && epoch === this.ends[i].epoch);
+    if (fit && stored.length === this.ends.length) return;
+    throw new StorageError("CORRUPT", "the ends of epochs in log.db are not those of its rows");
+  }
+}
+
+/** Stores what this start has found out about the log, durably, before anybody relies on it. */
+function store(db: Connection, replayed: Replayed, losses: Losses, options: RecoveryOptions): Recovered {
+  const { state, last, committed, tail, founding, tree, sessions, lastTime } = replayed;
+  const recovering = losses.reason ?? null;
+  const acceptedEpoch = Math.max(state.accepted_epoch, losses.acceptedEpoch);
+  db.transaction(() => {
+    if (readLastPoint(db, state).zxid > last.zxid) cutAfter(db, last.zxid);
+    if (committed.zxid !== state.committed_zxid || committed.epoch !== state.committed_epoch) {
+      db.prepare("UPDATE state SET committed_zxid = ?, committed_epoch = ?").run(committed.zxid, committed.epoch);
+    }
+    if (recovering !== state.recovering) db.prepare("UPDATE state SET recovering = ?").run(recovering);
+    if (acceptedEpoch !== state.accepted_epoch) db.prepare("UPDATE state SET accepted_epoch = ?").run(acceptedEpoch);
+    // With the loss accepted, this is the whole history.
+    if (!options.ensemble && state.install !== null) db.exec("UPDATE state SET install = NULL");
+    const remember = db.prepare("INSERT OR IGNORE INTO member_ack (member, zxid, epoch) VALUES (?, ?, ?)");
+    for (const { member, position } of losses.memberAcks) remember.run(member, position.zxid, position.epoch);
+  }).immediate();
+  const boundaries = readBoundaries(db, last);
+  if (!areBoundaries(boundaries, last)) {
+    throw new StorageError("CORRUPT", "the ends of epochs in log.db are out of order");
+  }
+  const durable = {
     clusterId: state.cluster_id,
-    founding,
-    acceptedEpoch: state.accepted_epoch,
+    acceptedEpoch,
     currentEpoch: state.current_epoch,
+    last: { zxid: last.zxid, epoch: last.epoch },
     committed,
-    last: { zxid: chain.zxid, epoch: chain.epoch },
-    tree,
-    sessions,
+    boundaries,
+    logStart: state.log_start,
     tail,
-    lastTime: time,
+    forming: readForming(state),
+    recovering: losses.reason,
+    memberAcks: readMemberAcks(db),
   };
+  return { durable, founding, tree, sessions, lastTime };
 }

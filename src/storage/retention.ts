@@ -3,7 +3,7 @@
  * only when a synced checkpoint, and an older verified copy of one, have what they said.
  */
 import type { Connection } from "./database.ts";
-import { readLogState } from "./log-store.ts";
+import { readLogState } from "./log-state.ts";
 
 export interface Retention {
   /** Transactions younger than this are kept, */

@@ -5,7 +5,7 @@
 import type { Connection } from "./database.ts";
 import { LogChain } from "./log-chain.ts";
 import { chainPointAt, scanLog } from "./log-scan.ts";
-import { readLogState } from "./log-store.ts";
+import { readLogState } from "./log-state.ts";
 
 /** Transactions and canonical bytes of one step: a few milliseconds. */
 const transactionsPerStep = 500;

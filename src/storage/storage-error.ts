@@ -27,3 +27,13 @@ export function asStorageError(error: unknown): StorageError {
   const message = error instanceof Error ? error.message : String(error);
   return new StorageError("IO", message, { cause: error });
 }
+
+/** What SQLite says of a file whose content is wrong, as opposed to one that cannot be reached right now. */
+const damageCodes = /^SQLITE_(CORRUPT|NOTADB|ERROR|FORMAT|MISMATCH|CONSTRAINT|SCHEMA|TOOBIG|RANGE)/;
+
+/** The same for an error that says that a file is damaged; undefined for any other. */
+export function asDamage(error: unknown, file: string): StorageError | undefined {
+  if (error instanceof StorageError) return error.code === "CORRUPT" ? error : undefined;
+  if (!damageCodes.test(String((error as { code?: unknown }).code))) return undefined;
+  return new StorageError("CORRUPT", `cannot read ${file}: ${(error as Error).message}`, { cause: error });
+}

@@ -4,30 +4,44 @@
  */
 import { closeSync, existsSync, fsyncSync, openSync, readSync, renameSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { formatDigest, DigestSum } from "../tree/digest.ts";
-import { leaveWal, openForReading, syncPath } from "./database.ts";
-import { StorageError } from "./storage-error.ts";
-import { TablePages } from "./table-pages.ts";
-import { readTreeState, treeFile, znodeRoot, type TreeState } from "./tree-schema.ts";
-import { readChunks } from "./znode-reader.ts";
+import { leaveWal, syncPath } from "./database.ts";
+import { asDamage } from "./storage-error.ts";
+import type { TreeState } from "./tree-schema.ts";
+import { CheckpointCheck, readCheckpointState } from "./tree-verify.ts";
 
 const bytesPerStep = 1024 * 1024;
 
 export class TreeCopy {
   private readonly current: string;
-  private readonly older: string;
+  /** Where the copy is. */
+  readonly path: string;
   private readonly dataDir: string;
 
   constructor(dataDir: string) {
     this.dataDir = dataDir;
     this.current = join(dataDir, "tree.db");
-    this.older = join(dataDir, "tree.old.db");
+    this.path = join(dataDir, "tree.old.db");
   }
 
   /** The transaction that the copy is as of; 0 when there is none. */
   get zxid(): number {
-    if (!existsSync(this.older)) return 0;
-    return describe(this.older).state.zxid;
+    return this.state?.zxid ?? 0;
+  }
+
+  /** What the copy says it is; undefined when there is none that can be read. */
+  get state(): TreeState | undefined {
+    if (!existsSync(this.path)) return undefined;
+    try {
+      return readCheckpointState(this.path);
+    } catch (error) {
+      if (asDamage(error, this.path) === undefined) throw error;
+      return undefined;
+    }
+  }
+
+  /** Reads the copy from the beginning to the end, in steps. Throws a StorageError when it is damaged. */
+  *verify(): Generator<void, void> {
+    yield* new CheckpointCheck(this.path).znodes();
   }
 
   /**
@@ -40,8 +54,8 @@ export class TreeCopy {
     yield* this.copyTo(temporary);
     // A file without WAL needs no other files beside it to be read.
     leaveWal(temporary);
-    yield* verify(temporary);
-    renameSync(temporary, this.older);
+    yield* new CheckpointCheck(temporary).znodes();
+    renameSync(temporary, this.path);
     syncPath(this.dataDir);
   }
 
@@ -60,34 +74,5 @@ export class TreeCopy {
       closeSync(from);
       closeSync(to);
     }
-  }
-}
-
-function* verify(path: string): Generator<void, void> {
-  const { state, root } = describe(path);
-  const pages = new TablePages(path);
-  try {
-    const digest = new DigestSum();
-    let znodes = 0;
-    for (const chunk of readChunks(pages, pages.leaves(root))) {
-      digest.add(chunk.digest);
-      znodes += chunk.count;
-      yield;
-    }
-    if (znodes === state.znodes && digest.value === state.digest) return;
-    const found = `${znodes} znodes with digest ${formatDigest(digest.value)}`;
-    const expected = `${state.znodes} with ${formatDigest(state.digest)}`;
-    throw new StorageError("CORRUPT", `tree.db has ${found} instead of ${expected}`);
-  } finally {
-    pages.close();
-  }
-}
-
-function describe(path: string): { state: TreeState; root: number } {
-  const db = openForReading(path, treeFile);
-  try {
-    return { state: readTreeState(db), root: znodeRoot(db) };
-  } finally {
-    db.close();
   }
 }

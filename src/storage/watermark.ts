@@ -40,6 +40,11 @@ export class Watermark {
     return this.position;
   }
 
+  /** Whether a log that ends with this transaction has everything that the watermark claims. */
+  isReachedBy(last: LogPosition): boolean {
+    return this.position.zxid <= last.zxid && this.position.epoch <= last.epoch;
+  }
+
   /** Moves up to a transaction that is durable. */
   raise(to: LogPosition): void {
     if (to.zxid > this.position.zxid || to.epoch > this.position.epoch) this.write(to);

@@ -5,6 +5,7 @@
 import { applyToSessions } from "../../sessions/apply.ts";
 import { openStorage } from "../index.ts";
 import { SampleHistory } from "./sample-history.ts";
+import { decoded } from "./storage-fixture.ts";
 
 const dataDir = process.argv[2]!;
 const inFlight = 6;
@@ -36,17 +37,18 @@ const storage = await openStorage({
 });
 
 const { recovered } = storage;
-console.log(JSON.stringify({ recovered: recovered.last.zxid }));
-for (const txn of recovered.tail) {
+console.log(JSON.stringify({ recovered: recovered.durable.last.zxid }));
+for (const txn of decoded(recovered.durable.tail)) {
   for (const op of txn.ops) recovered.tree.apply(txn.zxid, op);
   applyToSessions(recovered.sessions, txn);
 }
-const { tree, sessions, last, lastTime } = recovered;
+const { tree, sessions, lastTime, durable } = recovered;
+const { last } = durable;
 const history = new SampleHistory({ tree, sessions, zxid: last.zxid, time: lastTime });
 history.keep = false;
-history.epoch = recovered.acceptedEpoch + 1;
+history.epoch = durable.acceptedEpoch + 1;
 storage.log.acceptEpoch(++write, history.epoch);
-storage.log.establishEpoch(++write, { epoch: history.epoch, last, committed: recovered.committed });
+storage.log.establishEpoch(++write, { epoch: history.epoch, last, committed: durable.committed });
 if (last.zxid === 0) history.found();
 const session = history.openSession();
 fill(0);

@@ -2,8 +2,8 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ByteWriter } from "../../base/bytes.ts";
-import { encodeTxn } from "../../replica/txn-codec.ts";
+import { ByteReader, ByteWriter } from "../../base/bytes.ts";
+import { decodeTxn, encodeTxn } from "../../replica/txn-codec.ts";
 import type { HistoryResult } from "../../replica/ports.ts";
 import type { Txn } from "../../tree/txn.ts";
 import { openStorage, type Storage, type StorageOptions } from "../index.ts";
@@ -39,7 +39,7 @@ export class StorageFixture {
 
   /** Comes into office, as the only member: the epoch after the last one, on top of what is logged. */
   async establish(): Promise<number> {
-    const { acceptedEpoch, last, committed } = this.storage.recovered;
+    const { acceptedEpoch, last, committed } = this.storage.recovered.durable;
     const epoch = acceptedEpoch + 1;
     this.storage.log.acceptEpoch(++this.write, epoch);
     this.storage.log.establishEpoch(++this.write, { epoch, last, committed });
@@ -92,6 +92,13 @@ export class StorageFixture {
 
 export function bytesOf(text: string): Uint8Array {
   return new TextEncoder().encode(text);
+}
+
+/** The transactions in canonical bytes. */
+export function decoded(bytes: Uint8Array | undefined): Txn[] {
+  const txns: Txn[] = [];
+  for (const reader = new ByteReader(bytes ?? new Uint8Array()); !reader.done;) txns.push(decodeTxn(reader));
+  return txns;
 }
 
 /** The canonical bytes of transactions: equal bytes are equal transactions. */
