@@ -64,6 +64,8 @@ export class Leadership implements WriteHost, KeeperHost, DeskHost {
   private readonly desks = new Map<number, LearnerDesk>();
   private readonly court: DigestCourt;
   private isApplying = false;
+  /** Whether writes that grow the tree are refused: no quorum has room for them. */
+  private growthRefused = false;
 
   constructor(host: LeadershipHost, office: { epoch: number; lastTime: number; creatorOwned: boolean }) {
     this.host = host;
@@ -79,6 +81,7 @@ export class Leadership implements WriteHost, KeeperHost, DeskHost {
       this.tellAll({ kind: "verdict", zxid, digest });
       this.host.verdict(zxid, digest);
     });
+    this.diskChanged();
   }
 
   // ---- facts
@@ -102,9 +105,15 @@ export class Leadership implements WriteHost, KeeperHost, DeskHost {
   // ---- inputs
 
   tick(): void {
+    this.diskChanged();
     if (!this.host.isStopping) this.keeper.tick();
     this.order.tick();
     this.court.tick(this.now);
+  }
+
+  /** Free space may have changed, here or elsewhere. */
+  diskChanged(): void {
+    this.growthRefused = this.host.peer.growthRefused;
   }
 
   /** The end of a turn: answers go before the proposals they speak of. */
@@ -193,7 +202,7 @@ export class Leadership implements WriteHost, KeeperHost, DeskHost {
   }
 
   open(opening: Opening, who: string, waiter: Waiter): void {
-    const problem = this.overloaded() ?? (this.host.peer.growthRefused ? diskLow() : undefined);
+    const problem = this.overloaded() ?? (this.growthRefused ? diskLow() : undefined);
     if (problem !== undefined) waiter.refused(this.appliedZxid, problem);
     else this.keeper.open(opening, who, waiter);
   }
@@ -212,7 +221,7 @@ export class Leadership implements WriteHost, KeeperHost, DeskHost {
   /** Why this write cannot run now; it consumes nothing. */
   notNow(request: WriteRequest, live: LiveSession | undefined): Refusal | undefined {
     if (live?.closing === true) return sessionExpired(live.session.id);
-    return this.overloaded() ?? (this.host.peer.growthRefused && grows(request) ? diskLow() : undefined);
+    return this.overloaded() ?? (this.growthRefused && grows(request) ? diskLow() : undefined);
   }
 
   /** Bounds the pipeline. Ends of sessions are let through: there are no more of them than sessions. */

@@ -86,15 +86,15 @@ function methodsOf(prototype: object): Record<string, (...args: never[]) => unkn
 
 describe("a planted bug is found:", () => {
   it("answers before `persisted` proves the write", () => {
-    let log: FakeLog | undefined;
+    const told: { log?: FakeLog } = {};
     class Hasty extends Replica {
       override flush(): void {
         super.flush();
-        if (this.serving && log !== undefined) super.persisted(log.lastWrite);
+        if (this.serving && told.log !== undefined) super.persisted(told.log.lastWrite);
       }
     }
     const world = World.serving({ make: (...made) => new Hasty(...made) });
-    ({ log } = world);
+    told.log = world.log;
     const faults = live(world);
     expect(faults.durable.length).toBeGreaterThan(0);
     // And a crash right then loses what was answered.

@@ -103,6 +103,8 @@ export class Replica implements PeerHost, AttachmentHost, FeedHost, ForwarderHos
   private readonly oneShots = new WeakMap<Watch, SessionStream>();
   private readonly leaderlessMs: number;
   private readonly digestEvery: number;
+  /** Whether this server is a quorum by itself. */
+  private isAlone: boolean;
 
   /** Exists while this server leads. */
   private leadership: Leadership | undefined;
@@ -142,6 +144,7 @@ export class Replica implements PeerHost, AttachmentHost, FeedHost, ForwarderHos
     this.readIndex = new ReadIndex(this);
     this.peer = new Peer(config.peer, ports, this, durable);
     if (founding !== undefined) this.peer.setMembers(founding.members);
+    this.isAlone = this.peer.isAlone;
   }
 
   // ---- what others may know
@@ -244,6 +247,7 @@ export class Replica implements PeerHost, AttachmentHost, FeedHost, ForwarderHos
   /** Free space is below the reserve, or above it again. */
   setDiskLow(low: boolean): void {
     this.peer.diskLow = low;
+    this.leadership?.diskChanged();
   }
 
   /** The answer to a read of the history. */
@@ -282,7 +286,7 @@ export class Replica implements PeerHost, AttachmentHost, FeedHost, ForwarderHos
     this.hasStopped = true;
     this.forwarder.refuseHeld();
     this.attachments.endAll(this.stopping.reason);
-    if (leadership !== undefined && !this.peer.isAlone) this.peer.resign();
+    if (leadership !== undefined && !this.isAlone) this.peer.resign();
     this.stopping.stopped();
   }
 
@@ -402,6 +406,7 @@ export class Replica implements PeerHost, AttachmentHost, FeedHost, ForwarderHos
     if (first.kind === OpKind.found) {
       this.founding = parseFounding(first.detail);
       this.peer.setMembers(this.founding.members);
+      this.isAlone = this.peer.isAlone;
     }
     if (zxid % this.digestEvery === 0) this.compareDigest(zxid);
     this.feeds.applied(txn, this.forgetOneShot);
@@ -413,7 +418,7 @@ export class Replica implements PeerHost, AttachmentHost, FeedHost, ForwarderHos
   };
 
   private compareDigest(zxid: number): void {
-    if (this.peer.isAlone) return;
+    if (this.isAlone) return;
     const digest = this.digest();
     this.digests.note(zxid, digest);
     if (this.leadership !== undefined) this.leadership.digestReported(this.peer.self, zxid, digest);
@@ -602,7 +607,7 @@ export class Replica implements PeerHost, AttachmentHost, FeedHost, ForwarderHos
   }
 
   private prove(local: LocalSession, done: Proof): void {
-    if (this.leadership !== undefined && this.peer.isAlone) done(this.provenMs(local));
+    if (this.leadership !== undefined && this.isAlone) done(this.provenMs(local));
     else this.contact.prove(local, done);
   }
 
@@ -754,7 +759,7 @@ export class Replica implements PeerHost, AttachmentHost, FeedHost, ForwarderHos
 
   isFresh(freshness: Freshness): boolean {
     if (freshness.minZxid > this.appliedZxid || !this.readable) return false;
-    return !freshness.linearizable || (this.leadership !== undefined && this.peer.isAlone);
+    return !freshness.linearizable || (this.leadership !== undefined && this.isAlone);
   }
 
   /** For callers without a stream: calls back once an answer is fresh enough, or with the reason why it will not be. */

@@ -49,10 +49,20 @@ export class Session {
   /** Set when it has ended: a tombstone, which only keeps its outcomes. */
   end: SessionEnd | undefined;
   private readonly outcomes = new SeqMap<Outcome>();
+  /** Digest of the outcomes: their sum. */
+  private outcomesDigest = 0;
+  /** Digest of what never changes. */
+  private readonly termsDigest: number;
+  /** Its digest when it was last asked for, and who is told before the first change since. */
+  private askedDigest = 0;
+  private changing: ((session: Session, digest: number) => void) | undefined;
 
   constructor(terms: SessionTerms) {
     this.terms = terms;
     this.who = formatIdentities(terms.identities);
+    const { id, timeoutMs, clientKey, secretHash } = terms;
+    const h = mix(mix(mixNumber(timeoutMs, id), hashString(clientKey)), hashString(secretHash));
+    this.termsDigest = mix(h, hashString(this.who));
   }
 
   get id(): number {
@@ -70,22 +80,65 @@ export class Session {
 
   record(outcome: Outcome): void {
     assert(outcome.seq === this.lastSeq + 1, "outcomes of a session come in the order of their seqs");
+    this.change();
     this.lastSeq = outcome.seq;
+    this.keep(outcome);
+  }
+
+  private keep(outcome: Outcome): void {
     this.outcomes.set(outcome.seq, outcome);
+    this.outcomesDigest = (this.outcomesDigest + digestOfOutcome(outcome)) | 0;
   }
 
   acknowledge(seq: number): void {
+    this.change();
     const upTo = Math.min(seq, this.lastSeq);
-    for (let forgotten = this.acked + 1; forgotten <= upTo; forgotten++) this.outcomes.delete(forgotten);
+    for (let forgotten = this.acked + 1; forgotten <= upTo; forgotten++) this.forget(forgotten);
     this.acked = Math.max(this.acked, upTo);
+  }
+
+  private forget(seq: number): void {
+    const outcome = this.outcomes.get(seq);
+    if (outcome === undefined) return;
+    this.outcomes.delete(seq);
+    this.outcomesDigest = (this.outcomesDigest - digestOfOutcome(outcome)) | 0;
+  }
+
+  /** It has ended. */
+  close(end: SessionEnd): void {
+    this.change();
+    this.end = end;
+  }
+
+  /** It is no longer remembered. */
+  forgotten(): void {
+    this.change();
+  }
+
+  private change(): void {
+    const { changing } = this;
+    if (changing === undefined) return;
+    this.changing = undefined;
+    changing(this, this.askedDigest);
+  }
+
+  /** The digest as of now; `changing` is told, with that digest, before the next change. */
+  digest(changing: (session: Session, digest: number) => void): number {
+    this.changing = changing;
+    const { end } = this;
+    let h = mixNumber(mixNumber(this.termsDigest, this.lastSeq), this.acked);
+    if (end !== undefined) h = mix(mixNumber(mixNumber(h, end.zxid), end.time), end.expired ? 2 : 1);
+    this.askedDigest = (h + this.outcomesDigest) >>> 0;
+    return this.askedDigest;
   }
 
   /** Loads what a checkpoint stored. */
   restore(state: { lastSeq: number; acked: number; outcomes: readonly Outcome[]; end: SessionEnd | undefined }): void {
+    this.change();
     this.lastSeq = state.lastSeq;
     this.acked = state.acked;
     this.end = state.end;
-    for (const outcome of state.outcomes) this.outcomes.set(outcome.seq, outcome);
+    for (const outcome of state.outcomes) this.keep(outcome);
   }
 }
 
@@ -99,6 +152,9 @@ export class SessionTable {
   private readonly byClientKey = new Map<string, Session>();
   /** Ended sessions, oldest first. */
   private readonly tombstones = new Map<number, Session>();
+  /** Digest of the sessions that have not changed since it was last asked for, and those that have. */
+  private settledDigest = 0;
+  private readonly changed = new Set<Session>();
 
   get count(): number {
     return this.alive.size;
@@ -133,6 +189,7 @@ export class SessionTable {
 
   /** Adds a session of a checkpoint, alive or ended, in the order of ids (alive) or of ends (ended). */
   add(session: Session): void {
+    this.changed.add(session);
     if (session.end !== undefined) this.tombstones.set(session.id, session);
     else {
       this.alive.set(session.id, session);
@@ -146,34 +203,37 @@ export class SessionTable {
     assert(session !== undefined, "a session is closed that is not alive");
     this.alive.delete(id);
     this.byClientKey.delete(session.terms.clientKey);
-    session.end = end;
+    session.close(end);
     this.tombstones.set(id, session);
     for (const [old, ended] of this.tombstones) {
       const fresh = ended.end!.time >= end.time - limits.tombstoneMs;
       if (fresh && this.tombstones.size <= limits.tombstones) break;
+      ended.forgotten();
+      this.changed.delete(ended);
       this.tombstones.delete(old);
     }
     return session;
   }
 
-  /** Digest of everything replicated about sessions; a sum, like the digest of the tree. Costs all sessions. */
+  /**
+   * Digest of everything replicated about sessions; a sum, like the digest of the tree. Costs the sessions that changed
+   * since it was last asked for.
+   */
   digest(): number {
-    let sum = 0;
-    for (const session of this.alive.values()) sum = (sum + digestOf(session)) >>> 0;
-    for (const session of this.tombstones.values()) sum = (sum + digestOf(session)) >>> 0;
-    return sum;
+    for (const session of this.changed) {
+      this.settledDigest = (this.settledDigest + session.digest(this.changing)) >>> 0;
+    }
+    this.changed.clear();
+    return this.settledDigest;
   }
+
+  /** A session that is part of the digest is about to change: it is taken out until the digest is asked for again. */
+  private readonly changing = (session: Session, digest: number): void => {
+    this.settledDigest = (this.settledDigest - digest) >>> 0;
+    this.changed.add(session);
+  };
 }
 
-function digestOf(session: Session): number {
-  const { id, timeoutMs, clientKey, secretHash } = session.terms;
-  let h = mixNumber(timeoutMs, id);
-  h = mix(mix(mix(h, hashString(clientKey)), hashString(secretHash)), hashString(session.who));
-  h = mixNumber(mixNumber(h, session.lastSeq), session.acked);
-  const { end } = session;
-  if (end !== undefined) h = mix(mixNumber(mixNumber(h, end.zxid), end.time), end.expired ? 2 : 1);
-  for (const { seq, zxid, fingerprint, code, failedOp } of session.unacknowledged()) {
-    h = (h + mix(mix(mixNumber(mixNumber(seq, zxid), fingerprint), code), failedOp)) | 0;
-  }
-  return h >>> 0;
+function digestOfOutcome({ seq, zxid, fingerprint, code, failedOp }: Outcome): number {
+  return mix(mix(mixNumber(mixNumber(seq, zxid), fingerprint), code), failedOp);
 }
