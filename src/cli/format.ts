@@ -5,7 +5,7 @@ import { ZnodeKind } from "../client/index.ts";
 import { textOf } from "./json.ts";
 import { bold } from "./output.ts";
 
-const noBorders = {
+export const noBorders = {
   top: "",
   "top-mid": "",
   "top-left": "",
@@ -30,7 +30,7 @@ export function pairs(rows: readonly (readonly [string, string])[]): string {
   return trimmedLines(table.toString());
 }
 
-function trimmedLines(text: string): string {
+export function trimmedLines(text: string): string {
   return text
     .split("\n")
     .map((line) => line.trimEnd())

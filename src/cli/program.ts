@@ -3,6 +3,7 @@ import { Command } from "commander";
 import { registerAcl } from "./commands/acl.ts";
 import { registerCreate } from "./commands/create.ts";
 import { registerDelete } from "./commands/delete.ts";
+import { registerEnsemble } from "./commands/ensemble.ts";
 import { registerExport } from "./commands/export.ts";
 import { registerGet } from "./commands/get.ts";
 import { registerImport } from "./commands/import.ts";
@@ -33,6 +34,7 @@ export function buildProgram(): Command {
     .configureOutput({ outputError: () => undefined });
   program.commandsGroup("Server:");
   registerServe(program);
+  registerEnsemble(program);
   registerStatus(program);
   registerTxlog(program);
   program.commandsGroup("Znodes:");

@@ -32,3 +32,4 @@ export type { Child, MultiOperation, MultiResult } from "../../gen/ts/zabtree/v1
 export { ChangeCause, WatchEventKind, WatchScope } from "../../gen/ts/zabtree/v1/watch_pb.js";
 export type { WatchEvent, WatchSpec, WatchUpdate } from "../../gen/ts/zabtree/v1/watch_pb.js";
 export { ServerRole } from "../../gen/ts/zabtree/admin/v1/cluster_pb.js";
+export type { GetStatusResponse, Member } from "../../gen/ts/zabtree/admin/v1/cluster_pb.js";

@@ -56,6 +56,8 @@ export interface ServerOptions {
   readonly logLevel?: string;
   /** Start although acknowledged transactions are missing from the log. */
   readonly acceptLoss?: boolean;
+  /** How much of the log is kept for watches that resume and servers that come back; a day and a million when left out. */
+  readonly logKeep?: { readonly hours?: number | undefined; readonly transactions?: number | undefined } | undefined;
   /** What to do when the server cannot go on: a failed disk, a broken invariant. Default: the process exits with 70. */
   readonly onFatal?: (error: Error) => void;
 }

@@ -4,8 +4,9 @@
 import { create, type DescMessage, type Message, type MessageShape } from "@bufbuild/protobuf";
 import {
   GetStatusResponseSchema,
-  ServerRole,
+  ListMembersResponseSchema,
   type GetStatusRequest,
+  type ListMembersRequest,
 } from "../../gen/ts/zabtree/admin/v1/cluster_pb.js";
 import { ResponseHeaderSchema, type ResponseHeader } from "../../gen/ts/zabtree/v1/common_pb.js";
 import {
@@ -39,7 +40,7 @@ import { assert } from "../base/assert.ts";
 import { limits } from "../base/limits.ts";
 import { refusal, type Refusal } from "../base/reasons.ts";
 import type { Freshness, ReadRequest } from "../replica/read-request.ts";
-import type { LiveSession } from "../replica/live-session.ts";
+import type { LocalSession } from "../replica/local-session.ts";
 import { waiterOf } from "../replica/waiter.ts";
 import {
   childrenRead,
@@ -62,7 +63,15 @@ import { formatDigest } from "../tree/digest.ts";
 import type { Identity } from "../tree/acl.ts";
 import type { WriteRequest } from "../tree/request.ts";
 import type { ServerCore } from "./core.ts";
-import { addressIdentity, authenticate, hashSecret, identityOf, type CallContext } from "./identity.ts";
+import {
+  addressIdentity,
+  authenticate,
+  hashSecret,
+  identityOf,
+  type AuthenticatedCaller,
+  type CallContext,
+} from "./identity.ts";
+import { listMembers, ownRole, quorumFacts } from "./members.ts";
 import { version } from "./version.ts";
 
 /** Called once: with a refusal, or with the response. */
@@ -80,14 +89,44 @@ function unary<Request extends Message>(
 ): UnaryFunction {
   return (request, context, reply) => {
     core.input(() => {
-      try {
+      refusingMalformed(reply, () => {
         run(request as Request, context, reply);
-      } catch (error) {
-        if (!(error instanceof InvalidMessage)) throw error;
-        reply(error.refusal, undefined);
-      }
+      });
     });
   };
+}
+
+/** Also around what runs later: whoever calls back there knows nothing of messages. */
+function refusingMalformed(reply: Reply, run: () => void): void {
+  try {
+    run();
+  } catch (error) {
+    if (!(error instanceof InvalidMessage)) throw error;
+    reply(error.refusal, undefined);
+  }
+}
+
+/** A function whose caller is known first. `refused` is for callers that are not who they say. */
+function authenticated<Request extends Message>(
+  core: ServerCore,
+  run: (request: Request, who: AuthenticatedCaller, reply: Reply) => void,
+  refused: (problem: Refusal, request: Request, context: CallContext, reply: Reply) => void = (
+    problem,
+    _r,
+    _c,
+    reply,
+  ) => {
+    reply(problem, undefined);
+  },
+): UnaryFunction {
+  return unary<Request>(core, (request, context, reply) => {
+    authenticate(core.replica, context, (who) => {
+      refusingMalformed(reply, () => {
+        if ("reason" in who) refused(who, request, context, reply);
+        else run(request, who, reply);
+      });
+    });
+  });
 }
 
 export function headerMessage(core: ServerCore, zxid: number): ResponseHeader {
@@ -120,23 +159,25 @@ interface Numbered {
 /** All functions of TreeService except the streaming one. */
 export function treeFunctions(core: ServerCore): UnaryFunctions {
   const write = <Request extends Message & Numbered>(convert: (request: Request) => WriteRequest): UnaryFunction =>
-    unary<Request>(core, (request, context, reply) => {
-      const { replica } = core;
-      const who = authenticate(replica, context);
-      if ("reason" in who) {
-        reply(withOutcome(core, who, context, request.seq), undefined);
-        return;
-      }
-      replica.write({
-        request: convert(request),
-        seq: toNumber(request.seq, "seq"),
-        ackedSeq: toNumber(request.ackedSeq, "acked_seq"),
-        caller: who.caller,
-        live: who.live,
-        sink: sinkOf(core, reply),
-        call: 0,
-      });
-    });
+    authenticated<Request>(
+      core,
+      (request, { caller, live }, reply) => {
+        core.replica.write({
+          request: convert(request),
+          seq: toNumber(request.seq, "seq"),
+          ackedSeq: toNumber(request.ackedSeq, "acked_seq"),
+          caller,
+          live,
+          sink: sinkOf(core, reply),
+          call: 0,
+        });
+      },
+      (problem, { seq }, context, reply) => {
+        withOutcome(core, problem, { context, seq }, (known) => {
+          reply(known, undefined);
+        });
+      },
+    );
   const read = <Request extends Message>(
     convert: (request: Request) => ReadRequest,
     freshness: (request: Request) => Freshness,
@@ -169,16 +210,28 @@ export function treeFunctions(core: ServerCore): UnaryFunctions {
 }
 
 /** A retry that finds its session ended is told what became of the write, while that is remembered. */
-function withOutcome(core: ServerCore, refused: Refusal, context: CallContext, seq: bigint): Refusal {
+function withOutcome(
+  core: ServerCore,
+  refused: Refusal,
+  { context, seq }: { context: CallContext; seq: bigint },
+  done: (problem: Refusal) => void,
+): void {
   const id = context.metadata("zabtree-session-id");
   const secret = context.metadata("zabtree-session-secret-bin");
-  if (refused.reason !== "SESSION_EXPIRED" || seq <= 0n || typeof secret !== "object") return refused;
-  const outcome = core.replica.outcome(Number(id), hashSecret(secret), toNumber(seq, "seq"));
-  if ("reason" in outcome) return refused;
-  const metadata: Record<string, string> = { ...refused.metadata, seq: String(seq), outcome: outcome.state };
-  if ("zxid" in outcome) metadata["zxid"] = String(outcome.zxid);
-  if ("refusal" in outcome) metadata["outcome_reason"] = outcome.refusal.reason;
-  return { ...refused, metadata };
+  if (refused.reason !== "SESSION_EXPIRED" || seq <= 0n || typeof secret !== "object") {
+    done(refused);
+    return;
+  }
+  core.replica.outcome(Number(id), hashSecret(secret), toNumber(seq, "seq"), (outcome) => {
+    if ("reason" in outcome) {
+      done(refused);
+      return;
+    }
+    const metadata: Record<string, string> = { ...refused.metadata, seq: String(seq), outcome: outcome.state };
+    if ("zxid" in outcome) metadata["zxid"] = String(outcome.zxid);
+    if ("refusal" in outcome) metadata["outcome_reason"] = outcome.refusal.reason;
+    done({ ...refused, metadata });
+  });
 }
 
 function offStream(request: Parameters<typeof freshnessOf>[0]): Freshness {
@@ -190,18 +243,12 @@ function unaryRead<Request extends Message>(
   convert: (request: Request) => ReadRequest,
   freshness: (request: Request) => Freshness,
 ): UnaryFunction {
-  return unary<Request>(core, (request, context, reply) => {
-    const { replica } = core;
-    const who = authenticate(replica, context);
-    if ("reason" in who) {
-      reply(who, undefined);
-      return;
-    }
-    replica.readUnary({
+  return authenticated<Request>(core, (request, { caller }, reply) => {
+    core.replica.readUnary({
       sink: sinkOf(core, reply),
       call: 0,
       request: convert(request),
-      caller: who.caller,
+      caller,
       freshness: freshness(request),
     });
   });
@@ -210,24 +257,25 @@ function unaryRead<Request extends Message>(
 /** All functions of SessionService except AttachSession. */
 export function sessionFunctions(core: ServerCore): UnaryFunctions {
   const ofSession = <Request extends Message>(
-    run: (live: LiveSession, request: Request, reply: Reply) => void,
+    run: (live: LocalSession, request: Request, reply: Reply) => void,
   ): UnaryFunction =>
-    unary<Request>(core, (request, context, reply) => {
-      const who = authenticate(core.replica, context);
-      if ("reason" in who) reply(who, undefined);
-      else if (who.live === undefined) reply(refusal("SESSION_REQUIRED", "this needs a session"), undefined);
-      else run(who.live, request, reply);
+    authenticated<Request>(core, (request, { live }, reply) => {
+      if (live === undefined) reply(refusal("SESSION_REQUIRED", "this needs a session"), undefined);
+      else run(live, request, reply);
     });
   return {
     openSession: unary<OpenSessionRequest>(core, (request, context, reply) => {
       openSession(core, request, context, reply);
     }),
     keepSessionAlive: ofSession<KeepSessionAliveRequest>((live, _request, reply) => {
-      const header = headerMessage(core, core.appliedZxid);
-      reply(
-        undefined,
-        respond(KeepSessionAliveResponseSchema, { header, remainingMs: core.replica.remainingMs(live) }),
-      );
+      core.replica.keepAlive(live, (remainingMs) => {
+        if (typeof remainingMs === "object") {
+          reply(remainingMs, undefined);
+          return;
+        }
+        const header = headerMessage(core, core.appliedZxid);
+        reply(undefined, respond(KeepSessionAliveResponseSchema, { header, remainingMs }));
+      });
     }),
     closeSession: ofSession<CloseSessionRequest>((live, _request, reply) => {
       const sink = new MessageSink(
@@ -306,21 +354,22 @@ function getOutcome(core: ServerCore, request: GetOutcomeRequest, context: CallC
   }
   const seq = toNumber(request.seq, "seq");
   if (seq === 0) throw new InvalidMessage("a seq is positive", "seq");
-  const outcome = core.replica.outcome(Number(id), hashSecret(secret), seq);
-  if ("reason" in outcome) {
-    reply(outcome, undefined);
-    return;
-  }
-  reply(
-    undefined,
-    respond(GetOutcomeResponseSchema, {
-      header: headerMessage(core, core.appliedZxid),
-      state: outcomeStates[outcome.state],
-      sessionEnded: outcome.ended,
-      ...("zxid" in outcome ? { zxid: BigInt(outcome.zxid) } : {}),
-      ...("refusal" in outcome ? { error: errorMessage(outcome.refusal) } : {}),
-    }),
-  );
+  core.replica.outcome(Number(id), hashSecret(secret), seq, (outcome) => {
+    if ("reason" in outcome) {
+      reply(outcome, undefined);
+      return;
+    }
+    reply(
+      undefined,
+      respond(GetOutcomeResponseSchema, {
+        header: headerMessage(core, core.appliedZxid),
+        state: outcomeStates[outcome.state],
+        sessionEnded: outcome.ended,
+        ...("zxid" in outcome ? { zxid: BigInt(outcome.zxid) } : {}),
+        ...("refusal" in outcome ? { error: errorMessage(outcome.refusal) } : {}),
+      }),
+    );
+  });
 }
 
 /** The functions of ClusterService. */
@@ -329,17 +378,17 @@ export function clusterFunctions(core: ServerCore): UnaryFunctions {
     getStatus: unary<GetStatusRequest>(core, (_request, _context, reply) => {
       const { replica } = core;
       const storage = core.storage.stats();
-      const leading = replica.unavailable() === undefined;
+      const { admission } = core.network ?? {};
       reply(
         undefined,
         respond(GetStatusResponseSchema, {
           header: headerMessage(core, core.appliedZxid),
           version,
-          role: leading ? ServerRole.LEADING : ServerRole.LOOKING,
-          leaderId: leading ? BigInt(core.memberId) : 0n,
+          role: ownRole(core),
+          leaderId: BigInt(replica.serving ? replica.peer.leader : 0),
           uptimeMs: BigInt(Math.round(performance.now() - core.startedAt)),
           lastLoggedZxid: BigInt(replica.lastLoggedZxid),
-          committedZxid: BigInt(replica.appliedZxid),
+          committedZxid: BigInt(replica.committed.zxid),
           oldestZxid: BigInt(storage.oldestZxid),
           checkpointZxid: BigInt(storage.checkpointZxid),
           digest: formatDigest(replica.digest()),
@@ -352,6 +401,21 @@ export function clusterFunctions(core: ServerCore): UnaryFunctions {
           residentBytes: BigInt(process.memoryUsage.rss()),
           logBytes: BigInt(storage.logBytes),
           checkpointBytes: BigInt(storage.checkpointBytes),
+          ...quorumFacts(core),
+          recoveringReason: replica.peer.recovering ?? "",
+          peerCallsRefused: BigInt(admission?.refused ?? 0),
+          peerMessagesMalformed: BigInt(admission?.malformed ?? 0),
+        }),
+      );
+    }),
+    listMembers: unary<ListMembersRequest>(core, (_request, _context, reply) => {
+      const { replica } = core;
+      reply(
+        undefined,
+        respond(ListMembersResponseSchema, {
+          header: headerMessage(core, core.appliedZxid),
+          leaderId: BigInt(replica.serving ? replica.peer.leader : 0),
+          members: listMembers(core),
         }),
       );
     }),

@@ -4,9 +4,8 @@ import { refusal, type Refusal } from "../base/reasons.ts";
 import { formatIdentities } from "../sessions/session-table.ts";
 import { identityProblem, type Identity } from "../tree/acl.ts";
 import type { Caller } from "../tree/prepare.ts";
-import type { LiveSession } from "../replica/live-session.ts";
+import { callerOf, type LocalSession } from "../replica/local-session.ts";
 import type { Replica } from "../replica/replica.ts";
-import { callerOf } from "../replica/session-keeper.ts";
 
 /** What the transport knows of a call. */
 export interface CallContext {
@@ -19,7 +18,7 @@ export interface CallContext {
 /** A caller and, if it named one, its session. */
 export interface AuthenticatedCaller {
   readonly caller: Caller;
-  readonly live: LiveSession | undefined;
+  readonly live: LocalSession | undefined;
 }
 
 /** Longest credential, bytes. */
@@ -57,18 +56,26 @@ export function hashSecret(secret: Uint8Array): string {
   return hash("sha256", secret, "hex");
 }
 
-/** The caller of a unary call or of a Watch stream. */
-export function authenticate(replica: Replica, context: CallContext): AuthenticatedCaller | Refusal {
+/** The caller of a unary call or of a Watch stream. A session may first have to become known here. */
+export function authenticate(
+  replica: Replica,
+  context: CallContext,
+  done: (who: AuthenticatedCaller | Refusal) => void,
+): void {
   const address = addressIdentity(context.address);
   const id = context.metadata("zabtree-session-id");
-  if (id === undefined) return withoutSession(context, address);
+  if (id === undefined) {
+    done(withoutSession(context, address));
+    return;
+  }
   const secret = context.metadata("zabtree-session-secret-bin");
   if (typeof id !== "string" || !/^\d{1,15}$/.test(id) || secret === undefined || typeof secret === "string") {
-    return refusal("BAD_ARGUMENTS", "the session metadata is malformed", { field: "zabtree-session-id" });
+    done(refusal("BAD_ARGUMENTS", "the session metadata is malformed", { field: "zabtree-session-id" }));
+    return;
   }
-  const live = replica.authenticate(Number(id), hashSecret(secret));
-  if ("reason" in live) return live;
-  return { caller: callerOf(live, address), live };
+  replica.authenticate(Number(id), hashSecret(secret), (live) => {
+    done("reason" in live ? live : { caller: callerOf(live, address), live });
+  });
 }
 
 function withoutSession(context: CallContext, address: Identity | undefined): AuthenticatedCaller | Refusal {

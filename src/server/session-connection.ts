@@ -2,7 +2,6 @@
 import type { ServerDuplexStream } from "@grpc/grpc-js";
 import { limits } from "../base/limits.ts";
 import { refusal, type Refusal } from "../base/reasons.ts";
-import type { LiveSession } from "../replica/live-session.ts";
 import type { Freshness, ReadRequest } from "../replica/read-request.ts";
 import type { SessionStream } from "../replica/session-stream.ts";
 import type { WatchSpec } from "../replica/watch-feeds.ts";
@@ -84,29 +83,37 @@ export class SessionConnection implements Flushable, SessionRequests {
 
   attach(attach: { sessionId: number; secret: Uint8Array; lastZxid: number }): void {
     if (this.attaching || this.stream !== undefined) throw new InvalidMessage("the stream is attached", "attach");
-    const { replica } = this.core;
-    const secretHash = hashSecret(attach.secret);
-    const live = replica.authenticate(attach.sessionId, secretHash);
-    if ("reason" in live) {
-      this.end(live);
-      return;
-    }
     this.attaching = true;
-    replica.whenFresh({ linearizable: false, minZxid: attach.lastZxid }, (problem) => {
-      this.attached(problem ?? replica.authenticate(attach.sessionId, secretHash));
-    });
+    this.core.replica.attach(
+      {
+        sessionId: attach.sessionId,
+        secretHash: hashSecret(attach.secret),
+        minZxid: attach.lastZxid,
+        address: addressIdentity(this.call.getPeer()),
+        sink: this.writer,
+      },
+      (result) => {
+        this.attached(result);
+      },
+    );
   }
 
-  private attached(live: LiveSession | Refusal): void {
-    if (this.over || this.ending) return;
-    clearTimeout(this.attachTimer);
-    if ("reason" in live) {
-      this.end(live);
+  /** The session is this stream's, or it is not to be. */
+  private attached(result: SessionStream | Refusal): void {
+    if (this.over || this.ending) {
+      if (!("reason" in result)) result.detach();
       return;
     }
-    this.stream = this.core.replica.attach(live, addressIdentity(this.call.getPeer()), this.writer);
+    clearTimeout(this.attachTimer);
+    if ("reason" in result) {
+      this.end(result);
+      return;
+    }
+    this.stream = result;
     this.attaching = false;
-    for (const run of this.early.splice(0)) run(this.stream);
+    for (const run of this.early.splice(0)) run(result);
+    // The client may have said all it has to say.
+    this.core.markDirty(this);
   }
 
   acknowledge(seq: number): void {

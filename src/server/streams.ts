@@ -9,10 +9,15 @@ import type { WatchRequest } from "../../gen/ts/zabtree/v1/watch_pb.js";
 import { ByteWriter } from "../base/bytes.ts";
 import { limits } from "../base/limits.ts";
 import { refusal, type Refusal } from "../base/reasons.ts";
+import type { Freshness } from "../replica/read-request.ts";
+import type { Replica } from "../replica/replica.ts";
+import type { WatchSpec } from "../replica/watch-feeds.ts";
 import { freshnessOf, InvalidMessage, statMessage, watchSpec } from "../rpc/convert.ts";
 import { encodeCursor, encodeWatchEvent, encodeZnode } from "../rpc/watch-encoder.ts";
 import { writeLength, writeNumber } from "../rpc/wire.ts";
 import { isAtOrBelow, pathProblem } from "../tree/path.ts";
+import type { Identity } from "../tree/acl.ts";
+import type { Caller } from "../tree/prepare.ts";
 import type { Stat } from "../tree/stat.ts";
 import type { Watch } from "../watches/watch-table.ts";
 import type { WatchEvent, WatchSink } from "../watches/watch-event.ts";
@@ -74,31 +79,34 @@ class SubtreeStream implements RunningStream {
   private readonly core: ServerCore;
   private readonly request: StreamSubtreeRequest;
   private readonly out: StreamOut;
-  private readonly walk: {
-    root: string;
-    after: string | undefined;
-    identities: readonly { scheme: string; id: string }[];
-  };
+  /** The state walked over: when another replica takes its place, the walk is over. */
+  private readonly replica: Replica;
+  private readonly walk: { root: string; after: string | undefined; identities: readonly Identity[] };
   private state: "waiting" | "walking" | "over" = "waiting";
 
   constructor(core: ServerCore, request: StreamSubtreeRequest, context: CallContext, out: StreamOut) {
     this.core = core;
+    this.replica = core.replica;
     this.request = request;
     this.out = out;
     const { path, resumeAfter } = request;
-    const who = authenticate(core.replica, context);
-    const identities = "reason" in who ? [] : who.caller.identities;
-    this.walk = { root: path, after: resumeAfter === "" ? undefined : resumeAfter, identities };
-    if ("reason" in who) {
-      this.finish(who);
-      return;
-    }
+    const freshness = freshnessOf(request, false);
     if (resumeAfter !== "" && (pathProblem(resumeAfter) !== undefined || !isAtOrBelow(resumeAfter, path))) {
       throw new InvalidMessage("resume_after does not lie in the subtree", "resume_after");
     }
-    core.replica.whenFresh(freshnessOf(request, false), (problem) => {
+    this.walk = { root: path, after: resumeAfter === "" ? undefined : resumeAfter, identities: [] };
+    authenticate(this.replica, context, (who) => {
       if (this.state === "over") return;
-      const refused = problem ?? core.replica.reader.subtreeProblem(path, who.caller);
+      if ("reason" in who) this.finish(who);
+      else this.begin(who.caller, freshness);
+    });
+  }
+
+  private begin(caller: Caller, freshness: Freshness): void {
+    this.walk.identities = caller.identities;
+    this.replica.whenFresh(freshness, (problem) => {
+      if (this.state === "over") return;
+      const refused = problem ?? this.replica.reader.subtreeProblem(this.walk.root, caller);
       if (refused !== undefined) {
         this.finish(refused);
         return;
@@ -129,14 +137,15 @@ class SubtreeStream implements RunningStream {
 
   private pump(): void {
     while (this.state === "walking" && this.out.backlog < pieceBytes) {
-      if (!this.piece()) this.finish(this.core.replica.unavailable());
+      const isOver = !this.replica.readable || !this.piece();
+      if (isOver) this.finish(this.replica.readable ? undefined : this.replica.unavailable());
     }
   }
 
   /** Sends the next piece; false when the walk is complete. */
   private piece(): boolean {
     const { core, walk } = this;
-    const { tree, reader } = core.replica;
+    const { tree, reader } = this.replica;
     const znodes: Znode[] = [];
     let bytes = 0;
     let last = walk.after;
@@ -191,23 +200,27 @@ class WatchStream implements RunningStream, WatchSink, Flushable {
     this.out = out;
     const spec = watchSpec(request.spec);
     this.mayResume = spec.start.kind !== "currentState";
-    const who = authenticate(core.replica, context);
-    if ("reason" in who) {
-      this.finish(who);
-      return;
-    }
-    const registered = core.replica.addWatch({
+    authenticate(core.replica, context, (who) => {
+      if (this.over) return;
+      if ("reason" in who) this.finish(who);
+      else this.register(spec, who.caller);
+    });
+  }
+
+  private register(spec: WatchSpec, caller: Caller): void {
+    const { replica } = this.core;
+    const registered = replica.addWatch({
       sink: this,
       id: 1,
       spec,
-      caller: who.caller,
+      caller,
       accepted: () => {
         // The first message comes at once, so that the client knows the watch is in force.
         if (spec.start.kind === "currentState") this.closeMessage();
       },
     });
     if ("reason" in registered) this.finish(registered);
-    else if (this.over) core.replica.removeWatch(registered);
+    else if (this.over) replica.removeWatch(registered);
     else this.registration = registered;
   }
 
