@@ -371,8 +371,7 @@ export class Cluster implements EventTarget, DiskHost, ProcessHost {
 
   /** Whether a quorum that has lost nothing remains. */
   private allowsLoss(node: number): boolean {
-    const lossy = new Set(this.lossy).add(node);
-    const sound = this.members.filter(({ id, voter }) => voter && !lossy.has(id)).length;
+    const sound = this.members.filter(({ id, voter }) => voter && id !== node && !this.isLossy(id)).length;
     return sound > this.scenario.voters / 2;
   }
 
@@ -531,6 +530,8 @@ export class Cluster implements EventTarget, DiskHost, ProcessHost {
         return true;
       case "wipe":
         if (!server.voter || !this.allowsLoss(id) || disk.isEmpty) return false;
+        // Until somebody has an epoch, an empty directory cannot be told from one that never held anything.
+        if (!this.others(id).some((other) => other.voter && other.disk.durable.header.currentEpoch > 0)) return false;
         this.kill(server, "power", "its disk is replaced by an empty one");
         this.loses(id);
         disk.wipe();
@@ -655,6 +656,7 @@ export class Cluster implements EventTarget, DiskHost, ProcessHost {
       disk.slowness = 1;
       disk.stalledUntil = 0;
       server.process?.core?.setDiskLow(false);
+      server.process?.wake();
       if (server.process === undefined) this.bootAfter(server, chance.between(0, 500));
     }
     for (const [key, count] of this.blocks) {

@@ -674,13 +674,12 @@ export class SimDisk {
 
   private recoverCheckpoint(): void {
     const { header } = this.image;
-    if (header.install === undefined) {
-      // Without the mark the log does not continue it.
-      this.incoming = undefined;
-    } else if (this.incoming !== undefined) {
+    // The mark may be that of an earlier checkpoint, whose successor was stored and not yet made the base.
+    if (this.incoming !== undefined && header.install?.crc === this.incoming.rows.at(-1)!.crc) {
       this.coverage.hit("sync", "SNAP finished by recovery");
       this.swap();
     }
+    this.incoming = undefined;
     const { at } = header.base;
     assert((this.tree?.at.zxid ?? 0) >= at.zxid, "the log continues the checkpoint");
     assert((this.tree?.at.zxid ?? 0) <= this.image.last.zxid, "the checkpoint holds only what is logged");

@@ -37,6 +37,8 @@ interface Path {
   // the stream of notifications
   waiting: Notification | undefined;
   underWay: boolean;
+  /** The life of the receiver that the stream ends at. */
+  life: number;
 }
 
 interface End {
@@ -205,6 +207,7 @@ export class SimNetwork {
   private sendNotification(path: Path): void {
     if (path.underWay || path.waiting === undefined || path.blocks > 0) return;
     path.underWay = true;
+    path.life = this.endpoints.get(path.to)?.life ?? 0;
     const notification = path.waiting;
     path.waiting = undefined;
     this.scheduler.at(this.arrival(path), this, Event.notification, pathKey(path.from, path.to), notification);
@@ -312,7 +315,7 @@ export class SimNetwork {
         const path = this.paths.get(a)!;
         path.underWay = false;
         if (path.blocks > 0) path.waiting ??= payload as Notification;
-        else this.deliver(path.to, undefined, Input.notified, path.from, payload);
+        else this.deliver(path.to, path.life, Input.notified, path.from, payload);
         this.sendNotification(path);
         break;
       }
@@ -381,7 +384,17 @@ export class SimNetwork {
     let path = this.paths.get(key);
     if (path === undefined) {
       const chance = this.seed.stream(`network.${from}-${to}`);
-      path = { from, to, chance, blocks: 0, cloggedUntil: 0, trap: undefined, waiting: undefined, underWay: false };
+      path = {
+        from,
+        to,
+        chance,
+        blocks: 0,
+        cloggedUntil: 0,
+        trap: undefined,
+        waiting: undefined,
+        underWay: false,
+        life: 0,
+      };
       this.paths.set(key, path);
     }
     return path;

@@ -57,6 +57,13 @@ export class SimProcess implements Endpoint, EventTarget {
     this.scheduler.at(until, this, resume);
   }
 
+  /** The pause under way ends now. */
+  wake(): void {
+    if (!this.isPaused) return;
+    this.pausedUntil = this.scheduler.now;
+    this.catchUp();
+  }
+
   end(): void {
     this.isAlive = false;
     this.core = undefined;

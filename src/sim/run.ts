@@ -49,7 +49,11 @@ function live(cluster: Cluster, scenario: Scenario): void {
   const bound = faultyMs + 7000 + 40 * timeoutMs;
   while (!settled() && cluster.virtualMs < bound) if (!cluster.runTo(cluster.virtualMs + 200)) return;
   if (!settled()) {
-    const stuck = cluster.cores(core).map(({ id, core: at }) => `${id}: ${at?.phase ?? "down"}`);
+    const stuck = cluster.cores(core).map(({ id, core: at }) => {
+      return at === undefined
+        ? `${id}: down`
+        : `${id}: ${at.phase} ${at.last.zxid}@${at.last.epoch} ${at.recovering ?? ""}`;
+    });
     cluster.fail("L01", `no leader that everybody in {${core.join(", ")}} follows: ${stuck.join(", ")}`);
     return;
   }

@@ -251,7 +251,7 @@ function drawFaults(chance: Prng, faultyMs: number, world: World): Fault[] {
   let total = 0;
   for (const kind of kinds) total += classes[kind].weight;
   if (total === 0) return faults;
-  for (let at = 1500 + chance.exponential(every); at < faultyMs; at += chance.exponential(every)) {
+  for (let at = chance.exponential(every); at < faultyMs; at += chance.exponential(every)) {
     let draw = chance.float() * total;
     const kind = kinds.find((candidate) => (draw -= classes[candidate].weight) < 0) ?? kinds[0]!;
     faults.push(classes[kind].make(chance, Math.floor(at), world));

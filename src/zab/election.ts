@@ -65,7 +65,8 @@ export function decide(self: Standing, field: Field): Decision {
 
 /**
  * A server that leads and hears us; 0 for none. One that is not established yet is followed only by those it can
- * satisfy: a server with a better history would make it give up.
+ * satisfy: a server with a better history would make it give up. With an equal one the ids do not matter: who was
+ * elected already is followed, or a leader that only a server which does not count follows would wait for ever.
  */
 function leaderToFollow(self: Standing, field: Field): number {
   let leader = 0;
@@ -73,7 +74,12 @@ function leaderToFollow(self: Standing, field: Field): number {
   for (const neighbour of field.neighbours) {
     const { id, said } = neighbour;
     if (said.state !== "leading" || !hears(said, self.id) || field.avoids(id)) continue;
-    if (said.epoch === 0 && (field.hasLost(neighbour) || (self.counts && isBetter(self, { id, ...said })))) continue;
+    if (
+      said.epoch === 0 &&
+      (field.hasLost(neighbour) || (self.counts && isBetter({ ...self, id: 0 }, { ...said, id: 0 })))
+    ) {
+      continue;
+    }
     if (said.epoch > epoch) {
       leader = id;
       epoch = said.epoch;

@@ -111,7 +111,9 @@ export class Leading {
     // It was dropped a moment ago.
     if (learner === undefined) return true;
     learner.heardAt = this.peer.now;
-    if (learner.stage === "synced" || this.phase !== "broadcast") this.heardAt.set(learner.member, this.peer.now);
+    // Until it is established, a leader lives by those whose ACK of NEWLEADER will count.
+    const isCounted = this.phase === "broadcast" ? learner.stage === "synced" : learner.counts;
+    if (isCounted) this.heardAt.set(learner.member, this.peer.now);
     if (message.type === "learnerInfo") return this.learnerInfo(learner, message);
     if (message.type === "request") {
       if (learner.stage !== "synced" || this.phase !== "broadcast") return false;

@@ -253,24 +253,27 @@ const z13: Checker = {
   id: "Z13",
   says: "an established leader's log contains everything that was committed in earlier epochs",
   begin: (fail) => {
-    let committed: LogPosition = { zxid: 0, epoch: 0 };
-    const delivered = new Map<number, LogPosition>();
-    const note = (node: number, row: LogPosition) => {
-      delivered.set(node, row);
-      if (row.zxid > committed.zxid) committed = { zxid: row.zxid, epoch: row.epoch };
+    /** The last committed transaction of each epoch. */
+    const committed = new Map<number, number>();
+    const delivered = new Map<number, number>();
+    const note = (node: number, { zxid, epoch }: LogPosition) => {
+      delivered.set(node, zxid);
+      if (zxid > (committed.get(epoch) ?? 0)) committed.set(epoch, zxid);
     };
     return {
       booted: ({ node, committed: rows }) => {
-        delivered.set(node, { zxid: 0, epoch: 0 });
+        delivered.set(node, 0);
         const last = rows.at(-1);
         if (last !== undefined) note(node, last);
       },
       delivered: ({ node, row }) => note(node, row),
       leading: ({ node, epoch, last }) => {
-        if (last.zxid < committed.zxid) {
-          fail(`server ${node} leads epoch ${epoch} with a log to ${nameOf(last)}, committed is ${nameOf(committed)}`);
+        for (const [earlier, zxid] of committed) {
+          if (earlier < epoch && zxid > last.zxid) {
+            fail(`server ${node} leads epoch ${epoch} with a log to ${nameOf(last)}, committed is ${zxid}@${earlier}`);
+          }
         }
-        if ((delivered.get(node)?.zxid ?? 0) !== last.zxid) {
+        if ((delivered.get(node) ?? 0) !== last.zxid) {
           fail(`server ${node} leads epoch ${epoch} without having delivered its whole history`);
         }
       },
@@ -490,9 +493,10 @@ const z28: Checker = {
         if (!isMajority(voters, counted)) fail(`server ${node} leads epoch ${epoch} by a server that lost data`);
         if (lost.has(node)) fail(`server ${node} leads epoch ${epoch}, having lost what it had acknowledged`);
       },
-      sent: ({ node, message }) => {
+      durable: ({ node, steps, facts }) => {
         // A leader past discovery has everything committed, if its quorum has: from here on the server has it too.
-        if (message.type === "ackNewLeader" && lost.delete(node)) tainted.add(`${node} ${message.epoch}`);
+        if (!steps.includes("establishEpoch") || !lost.delete(node)) return;
+        tainted.add(`${node} ${facts.header.currentEpoch}`);
       },
       received: ({ node, from, message }) => {
         if (message.type === "ackNewLeader") acks.note(node, from, message.epoch);
