@@ -35,6 +35,12 @@ export interface Attached {
   refused: Refusal | undefined;
 }
 
+/** The stream of somebody who is attached by now. */
+export function streamOf({ stream, refused }: Attached): SessionStream {
+  if (stream === undefined) throw new Error(refused?.reason ?? "the stream was not attached");
+  return stream;
+}
+
 export class Server {
   readonly id: number;
   readonly world: EnsembleWorld;
@@ -144,11 +150,9 @@ export class Server {
   /** Opens a session and attaches a stream; settles. */
   connect(timeoutMs = 10_000): { session: OpenedSession; sink: RecordingSink; stream: SessionStream } {
     const session = this.open(timeoutMs);
-    const { sink, stream, refused } = this.attach(session);
+    const attached = this.attach(session);
     this.world.settle();
-    const { stream: found } = { stream };
-    if (found !== undefined) return { session, sink, stream: found };
-    throw new Error(refused?.reason ?? "the stream was not attached");
+    return { session, sink: attached.sink, stream: streamOf(attached) };
   }
 
   /** The session of a caller, which this server must know already. */
