@@ -147,7 +147,8 @@ export class SessionKeeper {
 
   /** Time until a session expires that is not heard of again; none when its end is under way. */
   remainingMs(live: LiveSession): number {
-    return live.closing ? 0 : live.timeoutMs - (this.clock.now - live.touchedAt);
+    // Whole milliseconds, never more than there are; a session whose end is due has none left.
+    return live.closing ? 0 : Math.max(0, Math.floor(live.timeoutMs - (this.clock.now - live.touchedAt)));
   }
 
   close(live: LiveSession, waiter: Waiter): void {
