@@ -24,6 +24,8 @@ export class SampleHistory {
   time = 1_700_000_000_000;
   /** Whether `txns` keeps what was made; large histories are encoded and forgotten. */
   keep = true;
+  /** The first transaction of each epoch made here. */
+  private readonly epochStarts: { readonly zxid: number; readonly epoch: number }[] = [];
   private readonly preparer: Preparer;
   private readonly writer = new ByteWriter(4096);
   private readonly identities: Identity[] = [
@@ -104,13 +106,20 @@ export class SampleHistory {
     this.writer.reset();
     const firstZxid = this.written + 1;
     this.written = this.zxid;
-    const committed = { zxid: committedZxid, epoch: committedZxid === 0 ? 0 : this.epoch };
+    const committed = { zxid: committedZxid, epoch: this.epochOf(committedZxid) };
     return { bytes, firstZxid, lastZxid: this.zxid, epoch: this.epoch, committed };
+  }
+
+  /** The epoch of a transaction; what came before this history is taken to be of epoch 1. */
+  private epochOf(zxid: number): number {
+    if (zxid === 0) return 0;
+    return this.epochStarts.findLast((start) => start.zxid <= zxid)?.epoch ?? 1;
   }
 
   private add(request: number, session: number, ops: TxnOp[], numbered?: { print: number; ackedLag: number }): Txn {
     this.zxid++;
     this.time++;
+    if (this.epochStarts.at(-1)?.epoch !== this.epoch) this.epochStarts.push({ zxid: this.zxid, epoch: this.epoch });
     const live = this.sessions.get(session);
     const seq = live !== undefined && numbered !== undefined ? live.lastSeq + 1 : 0;
     const txn: Txn = {
