@@ -4,11 +4,13 @@
  * healed and must come to a leader, to one history and to rest.
  */
 import { AssertionError } from "../base/assert.ts";
+import { ByteReader } from "../base/bytes.ts";
+import { decodeTxn } from "../replica/txn-codec.ts";
 import type { LogPosition } from "../zab/durable-log.ts";
 import type { LinkMessage, Notification } from "../zab/message.ts";
 import type { Member } from "../zab/ports.ts";
 import { SimClock } from "./clock.ts";
-import type { Core, CoreEvents, CoreFactory } from "./core.ts";
+import type { Core, CoreEvents, Program, ProgramFactory } from "./core.ts";
 import { Coverage } from "./coverage.ts";
 import { SimDisk, type CrashMode, type DiskHost, type DurableFacts } from "./disk.ts";
 import type { Fact } from "./facts.ts";
@@ -57,7 +59,11 @@ interface Server {
   boots: number;
   committedZxid: number;
   phase: string;
+  looked: number;
 }
+
+/** The whole state is looked at when this many transactions were applied since the last time. */
+const stateEvery = 97;
 
 export class Cluster implements EventTarget, DiskHost, ProcessHost {
   readonly scenario: Scenario;
@@ -70,6 +76,8 @@ export class Cluster implements EventTarget, DiskHost, ProcessHost {
   calls = 0;
   acknowledged = 0;
   readsAnswered = 0;
+  /** How many transactions were delivered, somewhere. */
+  private delivered = 0;
   /** The newest transaction that any client knows of. */
   floor = 0;
   failure: Failure | undefined;
@@ -79,7 +87,7 @@ export class Cluster implements EventTarget, DiskHost, ProcessHost {
   private readonly seed: Seed;
   private readonly chance: Prng;
   private readonly clients: Prng;
-  private readonly makeCore: CoreFactory;
+  private readonly program: Program;
   /** Servers that lost what they had acknowledged, and are not synchronized since. */
   private readonly lossy = new Set<number>();
   /** Messages sent long ago, to be sent once more. */
@@ -90,9 +98,8 @@ export class Cluster implements EventTarget, DiskHost, ProcessHost {
   /** While healing: no faults any more. */
   private frozen = false;
 
-  constructor(scenario: Scenario, makeCore: CoreFactory) {
+  constructor(scenario: Scenario, makeProgram: ProgramFactory) {
     this.scenario = scenario;
-    this.makeCore = makeCore;
     this.seed = new Seed(scenario.seed);
     this.chance = this.seed.stream("cluster");
     this.clients = this.seed.stream("clients");
@@ -100,6 +107,13 @@ export class Cluster implements EventTarget, DiskHost, ProcessHost {
     this.network = new SimNetwork(this.scheduler, this.seed, scenario.network, {
       sent: (from, to, _link, message) => this.sent(from, to, message),
       notifying: (node, to, notification) => this.see({ kind: "notifying", node, to, notification }),
+    });
+    const virtualMs = () => this.virtualMs;
+    this.program = makeProgram({
+      get virtualMs() {
+        return virtualMs();
+      },
+      stream: (name) => this.seed.stream(name),
     });
     const { voters, observers } = scenario;
     this.members = Array.from({ length: voters + observers }, (_, index) => ({ id: index + 1, voter: index < voters }));
@@ -112,7 +126,7 @@ export class Cluster implements EventTarget, DiskHost, ProcessHost {
     const disk = new SimDisk(id, { scheduler, chance, coverage }, scenario.disk, this);
     const rate = scenario.clockRates[id - 1] ?? 1;
     const clock = new SimClock(rate, this.chance.between(0, 1_000_000), this.chance.between(-60_000, 60_000));
-    return { id, voter, disk, clock, process: undefined, lives: 0, boots: 0, committedZxid: 0, phase: "" };
+    return { id, voter, disk, clock, process: undefined, lives: 0, boots: 0, committedZxid: 0, phase: "", looked: 0 };
   }
 
   server(id: number): Server {
@@ -184,13 +198,11 @@ export class Cluster implements EventTarget, DiskHost, ProcessHost {
   private call(): void {
     if (!this.calling || this.calls >= this.scenario.calls) return;
     this.scheduler.after(this.clients.exponential(this.scenario.callEvery), this, Event.call);
-    const node = this.clients.between(1, this.members.length);
     const burst = this.clients.chance(0.1) ? this.clients.between(2, 8) : 1;
-    const { process } = this.server(node);
     for (let i = 0; i < burst; i++) {
       const draw = this.clients.next();
       this.calls++;
-      process?.deliver(Input.client, draw, undefined);
+      this.server(this.program.nodeFor(draw, this.members.length)).process?.deliver(Input.client, draw, undefined);
     }
   }
 
@@ -221,7 +233,7 @@ export class Cluster implements EventTarget, DiskHost, ProcessHost {
     const { scenario } = this;
     const timeout = scenario.timeoutMs;
     try {
-      process.core = this.makeCore({
+      process.core = this.program.makeCore({
         config: {
           self: id,
           members: this.members,
@@ -282,7 +294,12 @@ export class Cluster implements EventTarget, DiskHost, ProcessHost {
       delivered: (bytes) => {
         const durableZxid = disk.durable.last.zxid;
         const role = process.core!.role;
-        for (const row of splitRows(bytes, 0)) this.see({ kind: "delivered", node, role, row, durableZxid });
+        for (const row of splitRows(bytes, 0)) {
+          this.see({ kind: "delivered", node, role, row, durableZxid });
+          if (row.zxid !== this.delivered + 1) continue;
+          this.delivered++;
+          this.see({ kind: "txn", txn: decodeTxn(new ByteReader(row.bytes)), epoch: row.epoch });
+        }
       },
       digest: (zxid, digest) => {
         this.see({ kind: "digest", node, zxid, digest });
@@ -296,6 +313,12 @@ export class Cluster implements EventTarget, DiskHost, ProcessHost {
         this.readsAnswered++;
         this.see({ kind: "read", node, floor, zxid });
       },
+      client: (fact) => {
+        if (fact.kind === "event") this.coverage.hit("client", "watch event");
+        else if (fact.kind === "ended") this.coverage.hit("client", "session over");
+        this.see(fact);
+      },
+      diverged: (problem) => this.fail("T01", `server ${node}: ${problem}`),
     };
   }
 
@@ -304,6 +327,7 @@ export class Cluster implements EventTarget, DiskHost, ProcessHost {
     if (process === undefined) return;
     if (disk.hasUnsynced) this.coverage.hit("fault", `${mode} with unsynced writes`);
     this.trace(id, `CRASHES (${mode}): ${reason}`);
+    process.core?.died();
     process.end();
     server.process = undefined;
     this.network.detach(process, mode === "power");
@@ -340,6 +364,8 @@ export class Cluster implements EventTarget, DiskHost, ProcessHost {
     this.trace(node, "installs a checkpoint");
     const { process } = server;
     if (process === undefined) return;
+    process.core?.retire();
+    process.core?.died();
     process.core = undefined;
     this.network.detach(process, false);
   }
@@ -449,11 +475,24 @@ export class Cluster implements EventTarget, DiskHost, ProcessHost {
       const { role, epoch } = core;
       this.see({ kind: "committed", node, role, epoch, committed, durable: server.disk.durable });
     }
+    if (Math.floor(core.applied / stateEvery) !== server.looked) {
+      server.looked = Math.floor(core.applied / stateEvery);
+      this.look(server);
+    }
     if (core.phase !== server.phase) {
       server.phase = core.phase;
       this.trace(node, `is ${core.phase}`);
     }
     server.disk.endTurn();
+  }
+
+  /** Looks at the whole state of a server. */
+  look({ id, process }: { readonly id: number; readonly process: SimProcess | undefined }): void {
+    const core = process?.core;
+    const state = core?.state;
+    if (core === undefined || state === undefined) return;
+    this.see({ kind: "state", node: id, zxid: core.applied, ...state });
+    this.see({ kind: "digest", node: id, zxid: core.applied, digest: core.digest });
   }
 
   failed(process: SimProcess, error: unknown): void {

@@ -6,8 +6,15 @@ import type { LogPosition, LogReadResult, SnapshotOffer } from "../zab/durable-l
 import type { LinkMessage, Notification } from "../zab/message.ts";
 import type { PeerConfig, PeerPorts } from "../zab/ports.ts";
 import type { HistoryPort } from "../replica/ports.ts";
+import type { SessionTable } from "../sessions/session-table.ts";
+import type { Tree } from "../tree/tree.ts";
 import type { DiskRecovered } from "./disk.ts";
+import type { FactOf } from "./facts.ts";
+import type { Prng } from "./prng.ts";
 import type { Row } from "./rows.ts";
+
+/** What client programs tell the world; see facts.ts. */
+export type ClientFact = FactOf<"proved" | "ended" | "answered" | "reflected" | "event" | "watching" | "watchOver">;
 
 /** What a core tells the world. */
 export interface CoreEvents {
@@ -22,6 +29,9 @@ export interface CoreEvents {
   acknowledged(zxid: number, epoch: number): void;
   /** A client's linearizable read is answered. */
   read(floor: number, zxid: number): void;
+  client(fact: ClientFact): void;
+  /** The core has found that its state is not that of the others. */
+  diverged(problem: string): void;
 }
 
 export interface CoreSetup {
@@ -33,7 +43,19 @@ export interface CoreSetup {
   readonly floor: () => number;
 }
 
-export type CoreFactory = (setup: CoreSetup) => Core;
+/** The programs of one run: servers' cores, and what the clients of all of them have in common. */
+export interface Program {
+  makeCore(setup: CoreSetup): Core;
+  /** Which server the client calls that this draw stands for. */
+  nodeFor(draw: number, nodes: number): number;
+}
+
+export interface World {
+  readonly virtualMs: number;
+  stream(name: string): Prng;
+}
+
+export type ProgramFactory = (world: World) => Program;
 
 export interface Core {
   // inputs
@@ -52,6 +74,10 @@ export interface Core {
   client(draw: number): void;
   setDiskLow(low: boolean): void;
   resign(): void;
+  /** Another core takes over from the files. */
+  retire(): void;
+  /** The process is gone: clients notice. */
+  died(): void;
   /** The end of a turn: what was gathered goes out. */
   flush(): void;
   // facts
@@ -68,6 +94,8 @@ export interface Core {
   readonly recovering: string | undefined;
   readonly applied: number;
   readonly digest: number;
+  /** The whole state, where there is one. */
+  readonly state: { readonly tree: Tree; readonly sessions: SessionTable } | undefined;
   /** Messages refused so far. */
   readonly refused: number;
 }

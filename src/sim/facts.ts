@@ -1,4 +1,7 @@
 /** What is seen of a simulation from outside: the facts that checkers judge. */
+import type { SessionTable } from "../sessions/session-table.ts";
+import type { Tree } from "../tree/tree.ts";
+import type { Txn } from "../tree/txn.ts";
 import type { DurableState, LogPosition } from "../zab/durable-log.ts";
 import type { LinkMessage, Notification } from "../zab/message.ts";
 import type { DurableFacts } from "./disk.ts";
@@ -57,6 +60,42 @@ export type Fact =
       readonly row: Row;
       readonly durableZxid: number;
     }
+  /** A transaction was delivered for the first time anywhere. */
+  | { readonly kind: "txn"; readonly txn: Txn; readonly epoch: number }
+  /** The whole state of one replica, to be looked at. */
+  | {
+      readonly kind: "state";
+      readonly node: number;
+      readonly zxid: number;
+      readonly tree: Tree;
+      readonly sessions: SessionTable;
+    }
+  /** A client was told that its session lives at least until then, virtual milliseconds. */
+  | { readonly kind: "proved"; readonly session: number; readonly untilMs: number }
+  /** A client was told that its session is over. */
+  | { readonly kind: "ended"; readonly session: number }
+  /** A numbered write of a client is answered; `zxid` 0 when only its refusal is known. */
+  | {
+      readonly kind: "answered";
+      readonly session: number;
+      readonly seq: number;
+      readonly zxid: number;
+      readonly succeeded: boolean;
+    }
+  /** A session's answer reflects the state as of `zxid`. */
+  | { readonly kind: "reflected"; readonly session: number; readonly zxid: number }
+  /** A watch of a client was told of a change. */
+  | {
+      readonly kind: "event";
+      readonly watch: string;
+      readonly path: string;
+      readonly zxid: number;
+      readonly op: number;
+      readonly session: number;
+    }
+  /** A watch of everything below the root is in force from after `zxid`; it is over. */
+  | { readonly kind: "watching"; readonly watch: string; readonly after: number }
+  | { readonly kind: "watchOver"; readonly watch: string }
   /** The state of a replica after a transaction, as a digest. */
   | { readonly kind: "digest"; readonly node: number; readonly zxid: number; readonly digest: number }
   /** A client was told that its write is done. */

@@ -13,12 +13,15 @@ import type { LogReadResult, SnapshotOffer } from "../zab/durable-log.ts";
 import type { LinkMessage, Notification } from "../zab/message.ts";
 import { Peer } from "../zab/peer.ts";
 import type { PeerHost } from "../zab/ports.ts";
-import type { Core, CoreFactory, CoreSetup } from "./core.ts";
+import type { Core, CoreSetup, ProgramFactory } from "./core.ts";
 
 /** How many of a client's calls are linearizable reads, of 16. */
 const readsOf16 = 4;
 
-export const recordCore: CoreFactory = (setup) => new RecordCore(setup);
+export const recordProgram: ProgramFactory = () => ({
+  makeCore: (setup) => new RecordCore(setup),
+  nodeFor: (draw, nodes) => 1 + (draw % nodes),
+});
 
 class RecordCore implements Core, PeerHost {
   private readonly peer: Peer;
@@ -99,6 +102,10 @@ class RecordCore implements Core, PeerHost {
   setDiskLow(low: boolean): void {
     this.peer.diskLow = low;
   }
+
+  retire(): void {}
+
+  died(): void {}
 
   resign(): void {
     this.peer.resign();
@@ -260,6 +267,10 @@ class RecordCore implements Core, PeerHost {
 
   get recovering(): string | undefined {
     return this.peer.recovering;
+  }
+
+  get state(): undefined {
+    return undefined;
   }
 
   get refused(): number {

@@ -1,6 +1,7 @@
 import { drawScenario } from "../../src/sim/swarm.ts";
 import { run } from "../../src/sim/run.ts";
-import { recordCore } from "../../src/sim/record-core.ts";
+import { recordProgram } from "../../src/sim/record-core.ts";
+import { replicaProgram } from "../../src/sim/replica-core.ts";
 const first = Number(process.argv[2] ?? 1),
   count = Number(process.argv[3] ?? 20),
   trace = process.argv[4] === "trace";
@@ -13,7 +14,7 @@ const cov = new Map<string, number>();
 for (let s = first; s < first + count; s++) {
   const r = run(
     drawScenario(String(s)),
-    recordCore,
+    recordProgram,
     trace
       ? (c) => ({ line: (n, t) => console.log(c.virtualMs.toFixed(3).padStart(10), " ".repeat(n * 30) + t) })
       : undefined,

@@ -3,6 +3,8 @@ import type { FactKind, FactOf } from "../facts.ts";
 
 export interface Surroundings {
   readonly voters: readonly number[];
+  /** Virtual milliseconds. */
+  now(): number;
 }
 
 export type Handlers = { readonly [K in FactKind]?: (fact: FactOf<K>) => void };
