@@ -4,7 +4,6 @@
  */
 import type { Refusal } from "../base/reasons.ts";
 import type { LocalSession } from "./local-session.ts";
-import { noLeader } from "./waiter.ts";
 
 /** Told how long the session lives if it is not heard of again, or why that is not known. */
 export type Proof = (remainingMs: number | Refusal) => void;
@@ -46,10 +45,10 @@ export class Contact {
     this.proofs = [...round.proofs, ...this.proofs];
   }
 
-  /** There was no leader for too long. */
-  refuseAll(): void {
+  /** There was no leader for too long, or this server stops. */
+  refuseAll(problem: Refusal): void {
     const { proofs } = this;
     this.proofs = [];
-    for (const { done } of proofs) done(noLeader());
+    for (const { done } of proofs) done(problem);
   }
 }

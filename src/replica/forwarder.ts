@@ -18,7 +18,6 @@ import { sessionExpired } from "./live-session.ts";
 import type { PastOutcomes } from "./past-outcomes.ts";
 import { beginRequests, encodeRequest, endRequests, type LearnerRequest } from "./request-codec.ts";
 import { openedBefore } from "./session-keeper.ts";
-import { noLeader } from "./waiter.ts";
 
 /** What is needed of the replica. */
 export interface ForwarderHost {
@@ -145,10 +144,10 @@ export class Forwarder {
     this.held = [...again, ...this.held];
   }
 
-  /** There was no leader for too long. */
-  refuseHeld(): void {
+  /** There was no leader for too long, or this server stops. */
+  refuseHeld(reason: Refusal): void {
     for (const each of this.takeHeld()) {
-      each.waiter.refused(this.host.appliedZxid, each.wasSent ? each.refusalWhenLost() : noLeader());
+      each.waiter.refused(this.host.appliedZxid, each.wasSent ? each.refusalWhenLost() : reason);
     }
   }
 

@@ -33,4 +33,11 @@ export class FreshnessWaits {
       wait.resume(refusal("ZXID_NOT_REACHED", `transaction ${wait.minZxid} is not applied here yet`, metadata));
     }
   }
+
+  /** Nothing more will be applied here. */
+  refuseAll(problem: Refusal): void {
+    const { waits } = this;
+    this.waits = [];
+    for (const { resume } of waits) resume(problem);
+  }
 }

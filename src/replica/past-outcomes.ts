@@ -45,10 +45,20 @@ export class PastOutcomes {
     const { outcome, request, waiter } = read;
     const txn = result.kind === "read" ? result.txns[0] : undefined;
     if (txn !== undefined) waiter.committed(txn);
-    else if (outcome.code === 0) waiter.committedBefore(outcome.zxid, request);
-    else waiter.refused(outcome.zxid, refusalOfOutcome(outcome));
+    else answerKnown(outcome, request, waiter);
     return true;
   }
+
+  /** The log will not be read any more: what is known must do. */
+  endReads(): void {
+    for (const { outcome, request, waiter } of this.reads.values()) answerKnown(outcome, request, waiter);
+    this.reads.clear();
+  }
+}
+
+function answerKnown(outcome: KnownOutcome, request: number, waiter: Waiter): void {
+  if (outcome.code === 0) waiter.committedBefore(outcome.zxid, request);
+  else waiter.refused(outcome.zxid, refusalOfOutcome(outcome));
 }
 
 /** What is known of a refusal whose row is purged. */

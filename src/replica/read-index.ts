@@ -3,7 +3,6 @@
  * turn: after all of them have come. Its answer is a commit point of an established leader that led after that.
  */
 import type { Refusal } from "../base/reasons.ts";
-import { noLeader } from "./waiter.ts";
 
 export interface WaitingRead {
   readonly minZxid: number;
@@ -45,10 +44,10 @@ export class ReadIndex {
     if (!asked) this.gathered = reads;
   }
 
-  /** There was no leader for too long. */
-  refuseAll(): void {
+  /** There was no leader for too long, or this server stops. */
+  refuseAll(problem: Refusal): void {
     const reads = this.gathered;
     this.gathered = [];
-    for (const { resume } of reads) resume(noLeader());
+    for (const { resume } of reads) resume(problem);
   }
 }

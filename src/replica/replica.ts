@@ -284,7 +284,7 @@ export class Replica implements PeerHost, AttachmentHost, FeedHost, ForwarderHos
     const isBusy = leadership === undefined ? this.forwarder.count > 0 : leadership.pipeline.length > 0;
     if (this.isInOffice && isBusy) return;
     this.hasStopped = true;
-    this.forwarder.refuseHeld();
+    this.refuseWaiting(this.stopping.reason);
     this.attachments.endAll(this.stopping.reason);
     if (leadership !== undefined && !this.isAlone) this.peer.resign();
     this.stopping.stopped();
@@ -296,6 +296,8 @@ export class Replica implements PeerHost, AttachmentHost, FeedHost, ForwarderHos
     this.isInOffice = false;
     this.endOffice();
     this.endLeaderless(reason);
+    this.freshness.refuseAll(reason);
+    this.past.endReads();
   }
 
   // ---- inputs from the peer
@@ -363,9 +365,14 @@ export class Replica implements PeerHost, AttachmentHost, FeedHost, ForwarderHos
     this.leaderlessSince = undefined;
     this.attachments.endAll(reason);
     this.feeds.endAll(reason);
-    this.readIndex.refuseAll();
-    this.contact.refuseAll();
-    this.forwarder.refuseHeld();
+    this.refuseWaiting(reason);
+  }
+
+  /** Whatever waits for a leader. */
+  private refuseWaiting(reason: Refusal): void {
+    this.forwarder.refuseHeld(reason);
+    this.readIndex.refuseAll(reason);
+    this.contact.refuseAll(reason);
   }
 
   received(from: number, payload: Uint8Array): void {
