@@ -14,7 +14,9 @@ const pages = new TablePages(path);
 function load(range: number, leaves: readonly number[]): void {
   for (const chunk of readChunks(pages, leaves)) {
     const message: FromLoadWorker = { kind: "chunk", range, chunk };
-    port.postMessage(message, [chunk.records, chunk.parents.buffer, ...chunk.data.map((bytes) => bytes.buffer)]);
+    const { addresses, chunks } = chunk.names;
+    const views = [chunk.parents, addresses, ...chunks, ...chunk.data];
+    port.postMessage(message, [chunk.records, ...views.map((view) => view.buffer)]);
   }
   port.postMessage({ kind: "done", range } satisfies FromLoadWorker);
 }

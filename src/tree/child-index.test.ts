@@ -1,11 +1,13 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { ChildIndex } from "./child-index.ts";
+import { NameTable } from "./name-table.ts";
 
 /** An index beside a plain sorted list of the same names. */
 class Twins {
-  readonly names: string[] = [];
-  readonly index = new ChildIndex({ name: (slot) => this.names[slot]! });
+  readonly names = new NameTable();
+  readonly index = new ChildIndex(this.names);
+  private slots = 0;
   readonly sorted: { name: string; slot: number }[] = [];
 
   private position(name: string): number {
@@ -23,9 +25,27 @@ class Twins {
     return this.sorted[this.position(name)]?.name === name;
   }
 
+  newSlot(name: string): number {
+    this.names.set(this.slots, name);
+    return this.slots++;
+  }
+
   insert(name: string): void {
-    const slot = this.names.push(name) - 1;
-    this.index.insert(slot);
+    this.add(name, (slot) => {
+      this.index.insert(slot);
+    });
+  }
+
+  /** As while a tree is loaded. */
+  gather(name: string): void {
+    this.add(name, (slot) => {
+      this.index.gather(slot);
+    });
+  }
+
+  private add(name: string, addTo: (slot: number) => void): void {
+    const slot = this.newSlot(name);
+    addTo(slot);
     this.sorted.splice(this.position(name), 0, { name, slot });
   }
 
@@ -58,7 +78,7 @@ it("holds tens of thousands of names in byte order, through splits and emptied l
     fc.property(fc.nat(), (seed) => {
       const random = numbers(seed);
       const twins = new Twins();
-      const nameOf = (n: number): string => (n % 3 === 0 ? `é${n}` : n % 3 === 1 ? `lock-${n}` : String(n));
+      const nameOf = (n: number): string => (n % 3 === 0 ? `${n % 2 === 0 ? "é" : "路"}${n}` : n % 3 === 1 ? `lock-${n}` : String(n));
       // Waves: grow, shrink to almost nothing, grow again.
       for (const [operations, chanceOfRemoval] of [
         [6000, 10],
@@ -105,6 +125,25 @@ for (const [name, order] of orders) {
   });
 }
 
+for (const [count, when] of [
+  [300, "by who first asks"],
+  [2000, "by who first asks"],
+  [6000, "at the end of loading"],
+] as const) {
+  it(`sorts ${count} names that gathered while loading, ${when}`, () => {
+    for (const use of ["list", "insert", "remove"] as const) {
+      const twins = new Twins();
+      for (let i = 0; i < count; i++) twins.gather(`k${(i * 7919) % count}`);
+      twins.index.finishGathering();
+      if (use === "insert") twins.insert("k1x");
+      else if (use === "remove") twins.remove("k17");
+      twins.expectSameAfter("");
+      for (let i = 0; i < count; i += 3) twins.insert(`k${i}-`);
+      twins.expectSameAfter("");
+    }
+  });
+}
+
 it("continues after a name that is not there", () => {
   const twins = new Twins();
   for (let i = 0; i < 2000; i++) twins.insert(String(i * 2).padStart(6, "0"));
@@ -116,6 +155,6 @@ it("continues after a name that is not there", () => {
 it("does not remove what is not there", () => {
   const twins = new Twins();
   twins.insert("a");
-  twins.names.push("b");
-  expect(() => twins.index.remove(1)).toThrow("missing");
+  const slot = twins.newSlot("b");
+  expect(() => twins.index.remove(slot)).toThrow("missing");
 });

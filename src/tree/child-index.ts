@@ -3,38 +3,63 @@
  *
  * A list of sorted leaves of at most 512 slots. Finding, inserting and removing cost a binary search over the leaves
  * and one within a leaf; names that arrive in order, as sequential ones do, are appended without a search.
+ *
+ * While a tree is loaded, slots only gather; they are sorted when somebody first asks. Most parents of a large tree are
+ * not asked for long after the start, and sorting all of them took most of it.
  */
 import { assert } from "../base/assert.ts";
-
-/** Tells the name of a slot. */
-export interface Names {
-  name(slot: number): string;
-}
+import type { Names } from "./name-table.ts";
 
 const leafMax = 512;
+/** Leaves that are made by sorting leave room for more. */
+const leafSorted = 384;
+/** Sorting this many takes a few milliseconds, which may be left to the first who asks. */
+const fewGathered = 4096;
 
 export class ChildIndex {
   /** Invariant: no leaf is empty; all names in one leaf are less than all names in the next. */
   private readonly leaves: number[][] = [];
   private readonly names: Names;
+  /** Slots that are in no leaf yet. Invariant: there are none of them or no leaves. */
+  private gathered: number[] = [];
 
   constructor(names: Names) {
     this.names = names;
   }
 
+  /** Adds a slot while the tree is loaded. */
+  gather(slot: number): void {
+    assert(this.leaves.length === 0, "slots are gathered before anybody asks");
+    this.gathered.push(slot);
+  }
+
+  /** Ends the loading: sorts at once what would take the first who asks too long. */
+  finishGathering(): void {
+    if (this.gathered.length > fewGathered) this.settle();
+  }
+
+  private settle(): void {
+    const { gathered, leaves, names } = this;
+    if (gathered.length === 0) return;
+    gathered.sort((a, b) => names.compareSlots(a, b));
+    for (let at = 0; at < gathered.length; at += leafSorted) leaves.push(gathered.slice(at, at + leafSorted));
+    this.gathered = [];
+  }
+
   insert(slot: number): void {
+    this.settle();
     const { leaves, names } = this;
-    const name = names.name(slot);
     const last = leaves.at(-1);
     if (last === undefined) {
       leaves.push([slot]);
       return;
     }
-    if (names.name(last.at(-1)!) < name) {
+    if (names.compareSlots(last.at(-1)!, slot) < 0) {
       if (last.length < leafMax) last.push(slot);
       else leaves.push([slot]);
       return;
     }
+    const name = names.name(slot);
     const at = this.leafFor(name);
     const leaf = leaves[at]!;
     leaf.splice(this.positionIn(leaf, name), 0, slot);
@@ -42,6 +67,7 @@ export class ChildIndex {
   }
 
   remove(slot: number): void {
+    this.settle();
     const name = this.names.name(slot);
     const at = this.leafFor(name);
     const leaf = this.leaves[at]!;
@@ -53,6 +79,7 @@ export class ChildIndex {
 
   /** The slots of children whose names come after `name` ("" for all), in order, until `visit` returns false. */
   forEachAfter(name: string, visit: (slot: number) => boolean): void {
+    this.settle();
     const { leaves, names } = this;
     if (leaves.length === 0) return;
     let at = name === "" ? 0 : this.leafFor(name);
@@ -60,7 +87,7 @@ export class ChildIndex {
     if (name !== "") {
       position = this.positionIn(leaves[at]!, name);
       const found = leaves[at]![position];
-      if (found !== undefined && names.name(found) === name) position++;
+      if (found !== undefined && names.compare(found, name) === 0) position++;
     }
     for (; at < leaves.length; at++, position = 0) {
       const leaf = leaves[at]!;
@@ -85,7 +112,7 @@ export class ChildIndex {
     let high = leaves.length - 1;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (names.name(leaves[middle]!.at(-1)!) < name) low = middle + 1;
+      if (names.compare(leaves[middle]!.at(-1)!, name) < 0) low = middle + 1;
       else high = middle;
     }
     return low;
@@ -97,7 +124,7 @@ export class ChildIndex {
     let high = leaf.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (this.names.name(leaf[middle]!) < name) low = middle + 1;
+      if (this.names.compare(leaf[middle]!, name) < 0) low = middle + 1;
       else high = middle;
     }
     return low;

@@ -1,20 +1,21 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { hashPath, PathIndex } from "./path-index.ts";
+import { NameTable } from "./name-table.ts";
 import { childPath } from "./path.ts";
 import { Narrow, ZnodeTable } from "./znode-table.ts";
 
 /** An index beside a map from path to slot. */
 class Twins {
   readonly table = new ZnodeTable();
-  readonly names: string[] = [""];
+  readonly names = new NameTable();
   readonly index = new PathIndex(this.table, this.names);
   readonly slots = new Map<string, number>([["/", this.table.allocate()]]);
 
   insert(parent: string, name: string): void {
     const slot = this.table.allocate();
     const path = childPath(parent, name);
-    this.names[slot] = name;
+    this.names.set(slot, name);
     this.table.setNarrow(slot, Narrow.parent, this.slots.get(parent)!);
     this.table.setNarrow(slot, Narrow.pathHash, hashPath(path, path.length));
     this.index.insert(slot);

@@ -7,6 +7,7 @@
  */
 import { assert } from "../base/assert.ts";
 import { finish, hashString } from "../base/hash.ts";
+import type { Names } from "./name-table.ts";
 import { Narrow, type ZnodeTable } from "./znode-table.ts";
 
 const none = -1;
@@ -14,7 +15,7 @@ const initialBuckets = 1024;
 
 export class PathIndex {
   private readonly table: ZnodeTable;
-  private readonly names: readonly string[];
+  private readonly names: Names;
   private buckets = new Int32Array(initialBuckets).fill(none);
   /** Buckets at the start of this round, a power of two. */
   private round = initialBuckets;
@@ -22,7 +23,7 @@ export class PathIndex {
   private split = 0;
   private count = 0;
 
-  constructor(table: ZnodeTable, names: readonly string[]) {
+  constructor(table: ZnodeTable, names: Names) {
     this.table = table;
     this.names = names;
   }
@@ -98,9 +99,8 @@ export class PathIndex {
     let at = slot;
     let stop = end;
     for (;;) {
-      const name = this.names[at]!;
-      const start = stop - name.length;
-      if (start < 1 || path.charCodeAt(start - 1) !== 0x2f || !path.startsWith(name, start)) return false;
+      const start = this.names.startIn(at, path, stop);
+      if (start < 1 || path.charCodeAt(start - 1) !== 0x2f) return false;
       stop = start - 1;
       at = this.table.narrow(at, Narrow.parent);
       if (at === 0) return stop === 0;

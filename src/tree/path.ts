@@ -51,18 +51,6 @@ export function nameOf(path: string): string {
   return path.slice(path.lastIndexOf("/") + 1);
 }
 
-/** Names from this length on may be views of their path; V8 copies shorter ones. */
-const slicedLength = 13;
-
-/** The last element as a string of its own: one that does not keep the whole path in memory. */
-export function ownName(path: string): string {
-  const name = nameOf(path);
-  if (name.length < slicedLength) return name;
-  const units: number[] = [];
-  for (let i = 0; i < name.length; i++) units.push(name.charCodeAt(i));
-  return String.fromCharCode.apply(null, units);
-}
-
 /** The path of a child. */
 export function childPath(parent: string, name: string): string {
   return parent === "/" ? `/${name}` : `${parent}/${name}`;

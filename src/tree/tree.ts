@@ -7,11 +7,13 @@
  */
 import { assert } from "../base/assert.ts";
 import { AclTable, openAclId, readOnlyAclId } from "./acl.ts";
-import { ChildIndex, type Names } from "./child-index.ts";
+import { ChildIndex } from "./child-index.ts";
 import { DigestSum, znodeDigest } from "./digest.ts";
+import { NameTable } from "./name-table.ts";
 import { hashPath, PathIndex } from "./path-index.ts";
-import { childPath, isAtOrBelow, nameOf, ownName, parentPath } from "./path.ts";
+import { childPath, isAtOrBelow, nameOf, parentPath } from "./path.ts";
 import { noData, Slab } from "./slab.ts";
+import { SparseSlots } from "./sparse-slots.ts";
 import { emptyStat, ZnodeKind, type Stat } from "./stat.ts";
 import { OpKind, type TxnOp } from "./txn.ts";
 import type { ZnodeChunk } from "./znode-chunk.ts";
@@ -48,7 +50,7 @@ const initialZnodes = [
 
 const noSlots: ReadonlySet<number> = new Set();
 
-export class Tree implements Names {
+export class Tree {
   readonly acls = new AclTable();
   /** Identity the next created znode gets. */
   nextId = 1;
@@ -59,8 +61,8 @@ export class Tree implements Names {
   ephemeralCount = 0;
 
   private readonly table = new ZnodeTable();
-  private readonly names: string[] = [];
-  private readonly children: (ChildIndex | undefined)[] = [];
+  private readonly names = new NameTable();
+  private readonly children = new SparseSlots<ChildIndex>();
   private readonly index = new PathIndex(this.table, this.names);
   private readonly slab = new Slab();
   private readonly ephemerals = new Map<number, Set<number>>();
@@ -109,13 +111,13 @@ export class Tree implements Names {
   }
 
   name(slot: number): string {
-    return this.names[slot]!;
+    return this.names.name(slot);
   }
 
   path(slot: number): string {
     if (slot === rootSlot) return "/";
     let path = "";
-    for (let at = slot; at !== rootSlot; at = this.parent(at)) path = `/${this.names[at]!}${path}`;
+    for (let at = slot; at !== rootSlot; at = this.parent(at)) path = `/${this.names.name(at)}${path}`;
     return path;
   }
 
@@ -174,7 +176,7 @@ export class Tree implements Names {
 
   /** Visits the children whose names come after `name` ("" for all), in byte order, until `visit` returns false. */
   forEachChildAfter(slot: number, name: string, visit: (child: number) => boolean): void {
-    this.children[slot]?.forEachAfter(name, visit);
+    this.children.get(slot)?.forEachAfter(name, visit);
   }
 
   /** The slots of a session's ephemeral znodes. */
@@ -200,13 +202,13 @@ export class Tree implements Names {
     }
     while (step !== "stop") {
       let next = slot >= 0 && step === "descend" ? this.firstChildAfter(slot, "") : -1;
-      if (next >= 0) path = childPath(path, this.names[next]!);
+      if (next >= 0) path = childPath(path, this.names.name(next));
       while (next < 0) {
         if (path === root) return;
         const parent = parentPath(path);
         const parentSlot = this.find(parent);
         if (parentSlot >= 0) next = this.firstChildAfter(parentSlot, nameOf(path));
-        path = next >= 0 ? childPath(parent, this.names[next]!) : parent;
+        path = next >= 0 ? childPath(parent, this.names.name(next)) : parent;
       }
       slot = next;
       step = visit(slot, path);
@@ -214,7 +216,7 @@ export class Tree implements Names {
   }
 
   private firstChildAfter(slot: number, name: string): number {
-    return this.children[slot]?.firstAfter(name) ?? -1;
+    return this.children.get(slot)?.firstAfter(name) ?? -1;
   }
 
   /** Digest of all znodes: 53 bits, equal on every replica at the same zxid. */
@@ -250,7 +252,7 @@ export class Tree implements Names {
     assert(op.znode === this.nextId, "a created znode does not have the next identity");
     this.nextId++;
     const { table } = this;
-    const slot = this.insert(parent, ownName(op.path), op.znode, op);
+    const slot = this.insert(parent, nameOf(op.path), op.znode, hashPath(op.path, op.path.length), op);
     this.setStat(slot, op.stat);
     table.setWide(slot, Wide.rowZxid, zxid);
     table.setNarrow(parent, Narrow.children, table.narrow(parent, Narrow.children) + 1);
@@ -268,12 +270,12 @@ export class Tree implements Names {
     assert(table.narrow(slot, Narrow.children) === 0, "a deleted znode has children");
     const parent = table.narrow(slot, Narrow.parent);
     this.digestSum.subtract(table.wide(slot, Wide.digest));
-    this.children[parent]!.remove(slot);
+    this.children.get(parent)!.remove(slot);
     this.index.remove(slot);
     this.freeData(slot);
     this.forgetEphemeral(slot);
-    this.names[slot] = "";
-    this.children[slot] = undefined;
+    this.names.release(slot);
+    this.children.delete(slot);
     table.release(slot);
     this.count--;
     table.setNarrow(parent, Narrow.children, table.narrow(parent, Narrow.children) - 1);
@@ -309,11 +311,10 @@ export class Tree implements Names {
   }
 
   /** A new znode in all indexes, its Stat still empty. */
-  private insert(parent: number, name: string, id: number, content: Content): number {
+  private insert(parent: number, name: string, id: number, pathHash: number, content: Content): number {
     const { table } = this;
     const slot = table.allocate();
-    this.names[slot] = name;
-    this.children[slot] = undefined;
+    this.names.set(slot, name);
     table.setWide(slot, Wide.id, id);
     table.setNarrow(slot, Narrow.parent, parent);
     table.setNarrow(slot, Narrow.acl, content.acl);
@@ -321,17 +322,19 @@ export class Tree implements Names {
     table.setNarrow(slot, Narrow.dataAddress, noData);
     this.setData(slot, content.data, content.dataCrc);
     if (slot !== rootSlot) {
-      table.setNarrow(slot, Narrow.pathHash, this.hashBelow(parent, name));
-      this.addToIndexes(slot, parent);
+      table.setNarrow(slot, Narrow.pathHash, pathHash);
+      this.index.insert(slot);
+      this.childrenOf(parent).insert(slot);
     }
     if (content.stat.owner !== 0) this.addEphemeral(slot, content.stat.owner);
     this.count++;
     return slot;
   }
 
-  private addToIndexes(slot: number, parent: number): void {
-    this.index.insert(slot);
-    (this.children[parent] ??= new ChildIndex(this)).insert(slot);
+  private childrenOf(parent: number): ChildIndex {
+    let children = this.children.get(parent);
+    if (children === undefined) this.children.set(parent, (children = new ChildIndex(this.names)));
+    return children;
   }
 
   private addEphemeral(slot: number, owner: number): void {
@@ -418,7 +421,7 @@ export class Tree implements Names {
   /** Adds a znode of a checkpoint. They come in the order of their ids, so parents come before their children. */
   load(row: ZnodeRow): void {
     const parent = row.parent === 0 ? rootSlot : this.slotOfLoaded(row.parent);
-    const slot = this.insert(parent, row.name, row.id, row);
+    const slot = this.insert(parent, row.name, row.id, row.parent === 0 ? 0 : this.hashBelow(parent, row.name), row);
     this.setStat(slot, row.stat);
     this.table.setWide(slot, Wide.rowZxid, row.rowZxid);
     this.updateDigest(slot);
@@ -435,27 +438,23 @@ export class Tree implements Names {
   adopt(chunk: ZnodeChunk): void {
     const { table } = this;
     const { count, parents } = chunk;
-    const names = chunk.names.split("/");
-    assert(names.length === count, "a chunk of znodes has another number of names");
     const firstAddress = this.slab.adopt(chunk.data);
     const first = table.adopt(chunk.records, count);
+    this.names.adopt(first, chunk.names);
     this.loadedChunks.push({ firstId: table.wide(first, Wide.id), firstSlot: first, count });
     for (let i = 0; i < count; i++) {
       const slot = first + i;
-      this.names.push(names[i]!);
-      this.children.push(undefined);
       const address = table.narrow(slot, Narrow.dataAddress);
       if (address !== noData) table.setNarrow(slot, Narrow.dataAddress, address + firstAddress);
       this.dataBytes += Math.max(0, table.narrow(slot, Narrow.dataLength));
       const parent = slot === rootSlot ? rootSlot : this.slotOfAdopted(parents[i]!);
       table.setNarrow(slot, Narrow.parent, parent);
-      if (slot !== rootSlot) this.addToIndexes(slot, parent);
+      if (slot !== rootSlot) {
+        this.index.insert(slot);
+        this.childrenOf(parent).gather(slot);
+      }
       const owner = table.wide(slot, Wide.owner);
       if (owner !== 0) this.addEphemeral(slot, owner);
-    }
-    for (let slot = first + count; slot < table.slotCount; slot++) {
-      this.names.push("");
-      this.children.push(undefined);
     }
     this.count += count;
     this.digestSum.add(chunk.digest);
@@ -466,7 +465,6 @@ export class Tree implements Names {
   /** Within chunks that are adopted in the order of ids: binary search for the chunk, then for the record. */
   private slotOfAdopted(id: number): number {
     const { table, loadedChunks } = this;
-    if (table.wide(this.lastLoadedParent, Wide.id) === id) return this.lastLoadedParent;
     let low = 0;
     let high = loadedChunks.length - 1;
     while (low < high) {
@@ -474,7 +472,10 @@ export class Tree implements Names {
       if (loadedChunks[middle]!.firstId <= id) low = middle;
       else high = middle - 1;
     }
-    const { firstSlot, count } = loadedChunks[low]!;
+    const { firstId, firstSlot, count } = loadedChunks[low]!;
+    // Where no znode was deleted, identities are dense.
+    const likely = firstSlot + Math.min(count - 1, Math.max(0, id - firstId));
+    if (table.wide(likely, Wide.id) === id) return likely;
     low = firstSlot;
     high = firstSlot + count - 1;
     while (low < high) {
@@ -483,7 +484,6 @@ export class Tree implements Names {
       else high = middle;
     }
     assert(table.wide(low, Wide.id) === id, "a checkpoint has a znode without its parent");
-    this.lastLoadedParent = low;
     return low;
   }
 
@@ -491,6 +491,7 @@ export class Tree implements Names {
   finishLoading(nextId: number): void {
     const { table } = this;
     this.loadedChunks.length = 0;
+    for (const children of this.children.values()) children.finishGathering();
     for (let slot = table.slotCount - 1; slot > rootSlot; slot--) {
       // The unused end of an adopted chunk.
       if (table.wide(slot, Wide.id) === 0) continue;

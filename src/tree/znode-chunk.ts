@@ -4,6 +4,7 @@
  */
 import { assert } from "../base/assert.ts";
 import { DigestSum, znodeDigest } from "./digest.ts";
+import { NamePacker, type PackedNames } from "./name-table.ts";
 import { SlabPacker } from "./slab.ts";
 import type { ZnodeRow } from "./tree.ts";
 import { chunkRecords, chunkSlots, Narrow, Wide } from "./znode-table.ts";
@@ -14,8 +15,7 @@ export interface ZnodeChunk {
   readonly records: ArrayBuffer;
   /** Identities of the parents. */
   readonly parents: Float64Array<ArrayBuffer>;
-  /** Joined by "/", which no name contains. */
-  readonly names: string;
+  readonly names: PackedNames;
   /** Chunks of the slab; addresses in the records count from the first of them. */
   readonly data: readonly Uint8Array<ArrayBuffer>[];
   /** The znodes' part of the digest. */
@@ -30,13 +30,11 @@ export class ZnodeChunkPacker {
   private readonly wide = new Float64Array(this.records);
   private readonly narrow = new Int32Array(this.records);
   private readonly parents = new Float64Array(chunkSlots);
-  private readonly names: string[] = [];
+  private readonly names = new NamePacker();
   private readonly slab = new SlabPacker();
   private readonly digest = new DigestSum();
 
-  get count(): number {
-    return this.names.length;
-  }
+  count = 0;
 
   get dataBytes(): number {
     return this.slab.bytes;
@@ -44,7 +42,7 @@ export class ZnodeChunkPacker {
 
   /** Adds a znode; returns its part of the digest. */
   add(row: ZnodeRow, pathHash: number): number {
-    const slot = this.names.length;
+    const slot = this.count++;
     assert(slot < chunkSlots, "a chunk of znodes is full");
     const { stat, data } = row;
     const { wide, narrow } = this;
@@ -72,7 +70,7 @@ export class ZnodeChunkPacker {
     narrow[n + Narrow.pathHash] = pathHash;
     narrow[n + Narrow.kind] = stat.kind;
     this.parents[slot] = row.parent;
-    this.names.push(row.name);
+    this.names.add(row.name);
     this.digest.add(digest);
     return digest;
   }
@@ -80,10 +78,10 @@ export class ZnodeChunkPacker {
   /** The chunk. The packer is used up. */
   finish(): ZnodeChunk {
     return {
-      count: this.names.length,
+      count: this.count,
       records: this.records,
       parents: this.parents,
-      names: this.names.join("/"),
+      names: this.names.finish(),
       data: this.slab.finish(),
       digest: this.digest.value,
     };
