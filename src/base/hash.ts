@@ -29,3 +29,14 @@ export function hashString(text: string, hash = 0): number {
   for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193);
   return h;
 }
+
+/** Likewise of the string that these bytes spell in ASCII; undefined when one of them is not ASCII. */
+export function hashAscii(bytes: Uint8Array, start: number, end: number, hash = 0): number | undefined {
+  let h = hash;
+  for (let i = start; i < end; i++) {
+    const byte = bytes[i]!;
+    if (byte > 127) return undefined;
+    h = Math.imul(h ^ byte, 0x01000193);
+  }
+  return h;
+}

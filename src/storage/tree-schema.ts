@@ -107,7 +107,15 @@ export const znodeColumns =
 
 /** What proves a row of znode, apart from its data, which has its CRC: its part of the digest, and what is not in that. */
 export function znodeChecksum(digest: number, parent: number, name: string): number {
-  return finish(mixNumber(mixNumber(hashString(name, 0x811c9dc5), digest), parent)) >>> 0;
+  return znodeChecksumOf(hashString(name, nameSeed), digest, parent);
+}
+
+/** Where the hash of a name begins. */
+export const nameSeed = 0x811c9dc5;
+
+/** Likewise for who has hashed the name already. */
+export function znodeChecksumOf(nameHash: number, digest: number, parent: number): number {
+  return finish(mixNumber(mixNumber(nameHash, digest), parent)) >>> 0;
 }
 
 /** What proves a row of the small tables: the CRC of its values. */

@@ -1,10 +1,11 @@
 /** Reads znodes out of tree.db and packs them for the tree, verifying each row. Runs in the loading threads. */
 import { crc32 } from "node:zlib";
+import { hashAscii } from "../base/hash.ts";
 import { emptyStat } from "../tree/stat.ts";
 import { ZnodeChunkPacker, znodesPerChunk, type ZnodeChunk } from "../tree/znode-chunk.ts";
 import { StorageError } from "./storage-error.ts";
 import { RecordReader, type TablePages } from "./table-pages.ts";
-import { znodeChecksum } from "./tree-schema.ts";
+import { nameSeed, znodeChecksum, znodeChecksumOf } from "./tree-schema.ts";
 
 /** A chunk with this much data is handed on although it is not full. */
 const chunkDataBytes = 32 * 1024 * 1024;
@@ -39,7 +40,8 @@ class ZnodeRows {
     record.skipRowid();
     row.id = rowid;
     row.parent = record.integer();
-    row.name = record.text();
+    record.span();
+    const { source: bytes, spanStart: start, spanEnd: end } = record;
     const data = record.blob();
     row.data = data;
     row.dataCrc = record.integer();
@@ -60,6 +62,14 @@ class ZnodeRows {
     const checksum = record.integer();
     stat.dataLength = data === null ? 0 : data.length;
     if (data !== null && crc32(data) !== row.dataCrc) throw damaged(rowid, "its data fails the checksum");
+    // A string for each of a million names would be half the work.
+    const nameHash = hashAscii(bytes, start, end, nameSeed);
+    if (nameHash !== undefined) {
+      const digest = this.packer.addWithAsciiName(row, pathHash, { bytes, start, end });
+      if (znodeChecksumOf(nameHash, digest, row.parent) !== checksum) throw damaged(rowid, "it fails its checksum");
+      return;
+    }
+    row.name = Buffer.from(bytes.subarray(start, end)).toString("utf8");
     const digest = this.packer.add(row, pathHash);
     if (znodeChecksum(digest, row.parent, row.name) !== checksum) throw damaged(rowid, "it fails its checksum");
   };

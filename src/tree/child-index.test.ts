@@ -78,7 +78,8 @@ it("holds tens of thousands of names in byte order, through splits and emptied l
     fc.property(fc.nat(), (seed) => {
       const random = numbers(seed);
       const twins = new Twins();
-      const nameOf = (n: number): string => (n % 3 === 0 ? `${n % 2 === 0 ? "é" : "路"}${n}` : n % 3 === 1 ? `lock-${n}` : String(n));
+      const nameOf = (n: number): string =>
+        n % 3 === 0 ? `${n % 2 === 0 ? "é" : "路"}${n}` : n % 3 === 1 ? `lock-${n}` : String(n);
       // Waves: grow, shrink to almost nothing, grow again.
       for (const [operations, chanceOfRemoval] of [
         [6000, 10],

@@ -6,7 +6,10 @@ import { chunkSlots } from "./znode-table.ts";
 /** Names of one and of two bytes a unit, short, and as long as a path may be. */
 const name = fc.oneof(
   { weight: 6, arbitrary: fc.string({ maxLength: 12 }) },
-  { weight: 3, arbitrary: fc.array(fc.constantFrom("a", "b", "ÿ", "Ā", "路"), { maxLength: 6 }).map((a) => a.join("")) },
+  {
+    weight: 3,
+    arbitrary: fc.array(fc.constantFrom("a", "b", "ÿ", "Ā", "路"), { maxLength: 6 }).map((a) => a.join("")),
+  },
   { weight: 1, arbitrary: fc.constantFrom("x".repeat(1023), "路".repeat(340)) },
 );
 

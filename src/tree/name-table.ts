@@ -167,11 +167,28 @@ export class NamePacker {
 
   add(name: string): void {
     const wide = isWide(name);
-    const units = unitsOf(name.length, wide);
+    const at = this.place(unitsOf(name.length, wide));
+    writeName(this.current, at, name, wide);
+  }
+
+  /** Adds a name that is all ASCII from its bytes, without making a string of it. */
+  addAscii(bytes: Uint8Array, start: number, end: number): void {
+    const length = end - start;
+    assert(length <= longestName, "a name is longer than any path");
+    const at = this.place(unitsOf(length, 0));
+    const { current } = this;
+    current[at] = length << 1;
+    current[at + 1] = length >>> 7;
+    for (let i = 0; i < length; i++) current[at + headerBytes + i] = bytes[start + i]!;
+  }
+
+  /** Room for the next name; where it begins in the current chunk. */
+  private place(units: number): number {
     if (this.usedUnits + units > chunkUnits) this.nextChunk();
-    writeName(this.current, this.usedUnits << unitBits, name, wide);
+    const at = this.usedUnits << unitBits;
     this.addresses[this.count++] = ((this.chunks.length - 1) << chunkBits) + this.usedUnits;
     this.usedUnits += units;
+    return at;
   }
 
   /** The last chunk is cut to what it holds. The packer is used up. */

@@ -37,6 +37,13 @@ export interface ZnodeRow {
 
 type Content = Pick<ZnodeRow, "data" | "dataCrc" | "acl" | "stat">;
 
+/** What a setData changes in a Stat. */
+export interface DataChange {
+  readonly zxid: number;
+  readonly mtime: number;
+  readonly version: number;
+}
+
 /** What a walk does after a znode. */
 export type WalkStep = "descend" | "skip" | "stop";
 
@@ -276,6 +283,7 @@ export class Tree {
     this.forgetEphemeral(slot);
     this.names.release(slot);
     this.children.delete(slot);
+    table.setWide(slot, Wide.id, 0);
     table.release(slot);
     this.count--;
     table.setNarrow(parent, Narrow.children, table.narrow(parent, Narrow.children) - 1);
@@ -285,13 +293,28 @@ export class Tree {
   }
 
   private applySetData(zxid: number, op: TxnOp): void {
-    const slot = this.existing(op.path);
+    const { mtime, version } = op.stat;
+    this.changeData(this.existing(op.path), { zxid, mtime, version }, op.data, op.dataCrc);
+  }
+
+  /**
+   * Carries out a setData on a znode that came with the checkpoint and is known by its identity; returns false when
+   * there is none. Saves the search for its path where many transactions are replayed.
+   */
+  applySetDataById(id: number, change: DataChange, data: Uint8Array | null, dataCrc: number): boolean {
+    const slot = this.findAdopted(id);
+    if (slot < 0) return false;
+    this.changeData(slot, change, data, dataCrc);
+    return true;
+  }
+
+  private changeData(slot: number, change: DataChange, data: Uint8Array | null, dataCrc: number): void {
     const { table } = this;
-    this.setData(slot, op.data, op.dataCrc);
-    table.setNarrow(slot, Narrow.version, op.stat.version);
-    table.setWide(slot, Wide.mzxid, zxid);
-    table.setWide(slot, Wide.mtime, op.stat.mtime);
-    table.setWide(slot, Wide.rowZxid, zxid);
+    this.setData(slot, data, dataCrc);
+    table.setNarrow(slot, Narrow.version, change.version);
+    table.setWide(slot, Wide.mzxid, change.zxid);
+    table.setWide(slot, Wide.mtime, change.mtime);
+    table.setWide(slot, Wide.rowZxid, change.zxid);
     this.updateDigest(slot);
   }
 
@@ -441,13 +464,14 @@ export class Tree {
     const firstAddress = this.slab.adopt(chunk.data);
     const first = table.adopt(chunk.records, count);
     this.names.adopt(first, chunk.names);
-    this.loadedChunks.push({ firstId: table.wide(first, Wide.id), firstSlot: first, count });
+    this.adopted.push({ firstId: table.wide(first, Wide.id), firstSlot: first, count });
     for (let i = 0; i < count; i++) {
       const slot = first + i;
       const address = table.narrow(slot, Narrow.dataAddress);
       if (address !== noData) table.setNarrow(slot, Narrow.dataAddress, address + firstAddress);
       this.dataBytes += Math.max(0, table.narrow(slot, Narrow.dataLength));
-      const parent = slot === rootSlot ? rootSlot : this.slotOfAdopted(parents[i]!);
+      const parent = slot === rootSlot ? rootSlot : this.findAdopted(parents[i]!);
+      assert(parent >= 0, "a checkpoint has a znode without its parent");
       table.setNarrow(slot, Narrow.parent, parent);
       if (slot !== rootSlot) {
         this.index.insert(slot);
@@ -460,19 +484,22 @@ export class Tree {
     this.digestSum.add(chunk.digest);
   }
 
-  private readonly loadedChunks: { firstId: number; firstSlot: number; count: number }[] = [];
+  /** The chunks that were adopted, in the order of ids. */
+  private readonly adopted: { firstId: number; firstSlot: number; count: number }[] = [];
 
-  /** Within chunks that are adopted in the order of ids: binary search for the chunk, then for the record. */
-  private slotOfAdopted(id: number): number {
-    const { table, loadedChunks } = this;
+  /** The slot of a znode that was adopted, by its identity; -1 when there is none, or no more. */
+  private findAdopted(id: number): number {
+    const { table, adopted } = this;
     let low = 0;
-    let high = loadedChunks.length - 1;
+    let high = adopted.length - 1;
     while (low < high) {
       const middle = (low + high + 1) >> 1;
-      if (loadedChunks[middle]!.firstId <= id) low = middle;
+      if (adopted[middle]!.firstId <= id) low = middle;
       else high = middle - 1;
     }
-    const { firstId, firstSlot, count } = loadedChunks[low]!;
+    const chunk = adopted[low];
+    if (chunk === undefined) return -1;
+    const { firstId, firstSlot, count } = chunk;
     // Where no znode was deleted, identities are dense.
     const likely = firstSlot + Math.min(count - 1, Math.max(0, id - firstId));
     if (table.wide(likely, Wide.id) === id) return likely;
@@ -483,14 +510,12 @@ export class Tree {
       if (table.wide(middle, Wide.id) < id) low = middle + 1;
       else high = middle;
     }
-    assert(table.wide(low, Wide.id) === id, "a checkpoint has a znode without its parent");
-    return low;
+    return table.wide(low, Wide.id) === id ? low : -1;
   }
 
   /** Ends loading: counts descendants and takes over the next identity. */
   finishLoading(nextId: number): void {
     const { table } = this;
-    this.loadedChunks.length = 0;
     for (const children of this.children.values()) children.finishGathering();
     for (let slot = table.slotCount - 1; slot > rootSlot; slot--) {
       // The unused end of an adopted chunk.

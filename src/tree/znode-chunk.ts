@@ -22,6 +22,8 @@ export interface ZnodeChunk {
   readonly digest: number;
 }
 
+type NamelessRow = Omit<ZnodeRow, "name">;
+
 export const znodesPerChunk = chunkSlots;
 
 /** Packs one chunk. */
@@ -42,6 +44,21 @@ export class ZnodeChunkPacker {
 
   /** Adds a znode; returns its part of the digest. */
   add(row: ZnodeRow, pathHash: number): number {
+    this.names.add(row.name);
+    return this.addNameless(row, pathHash);
+  }
+
+  /** Likewise where the name is all ASCII and lies in `bytes`. */
+  addWithAsciiName(
+    row: NamelessRow,
+    pathHash: number,
+    name: { bytes: Uint8Array; start: number; end: number },
+  ): number {
+    this.names.addAscii(name.bytes, name.start, name.end);
+    return this.addNameless(row, pathHash);
+  }
+
+  private addNameless(row: NamelessRow, pathHash: number): number {
     const slot = this.count++;
     assert(slot < chunkSlots, "a chunk of znodes is full");
     const { stat, data } = row;
@@ -70,7 +87,6 @@ export class ZnodeChunkPacker {
     narrow[n + Narrow.pathHash] = pathHash;
     narrow[n + Narrow.kind] = stat.kind;
     this.parents[slot] = row.parent;
-    this.names.add(row.name);
     this.digest.add(digest);
     return digest;
   }
