@@ -11,17 +11,18 @@
  */
 import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { ByteWriter } from "../base/bytes.ts";
+import { ByteReader, ByteWriter, DecodeError } from "../base/bytes.ts";
 import type { Recovered } from "../replica/ports.ts";
+import { decodeTxn } from "../replica/txn-codec.ts";
 import { applyToSessions } from "../sessions/apply.ts";
 import { parseFounding, type Founding } from "../tree/detail.ts";
-import { OpKind } from "../tree/txn.ts";
+import { OpKind, type Txn } from "../tree/txn.ts";
 import { areBoundaries } from "../zab/boundaries.ts";
 import type { LogPosition } from "../zab/durable-log.ts";
 import { emptyWal, openForWriting, type Connection } from "./database.ts";
 import { finishInstallation, isBase } from "./install.ts";
-import { LogChain, type ChainPoint } from "./log-chain.ts";
-import { chainPointAt, scanLog } from "./log-scan.ts";
+import type { ChainPoint } from "./log-chain.ts";
+import { chainPointAt } from "./log-scan.ts";
 import { logFile } from "./log-schema.ts";
 import {
   cutAfter,
@@ -34,7 +35,9 @@ import {
   startFrom,
   type LogState,
 } from "./log-state.ts";
+import { logTail } from "./log-tail.ts";
 import { Losses, type LossOptions } from "./losses.ts";
+import { PlainSets } from "./plain-sets.ts";
 import { putCheckpointsAside, putLogAside } from "./put-aside.ts";
 import { findStart, type Start } from "./recovery-checkpoint.ts";
 import { asDamage, StorageError } from "./storage-error.ts";
@@ -94,7 +97,7 @@ async function attempt(options: RecoveryOptions, losses: Losses): Promise<Recove
       },
     });
     if (start.state.zxid > last.zxid) startOver(db, start);
-    const recovered = new Replay(db, readLogState(db), start, losses).run();
+    const recovered = await new Replay(db, readLogState(db), start, losses).run();
     return { recovered: store(db, recovered, losses, options), checkpointZxid: start.state.zxid };
   } finally {
     db.close();
@@ -211,10 +214,10 @@ class Replay {
     this.committed = { zxid: this.last.zxid, epoch: this.last.epoch };
   }
 
-  run(): Replayed {
+  async run(): Promise<Replayed> {
     const { tree, sessions, state: from } = this.start;
     try {
-      this.replay();
+      await this.replay();
     } catch (error) {
       const problem = asDamage(error, "log.db");
       if (problem === undefined) throw error;
@@ -230,26 +233,43 @@ class Replay {
     return { state, founding, tree, sessions, lastTime, last, committed, tail };
   }
 
-  private replay(): void {
+  private async replay(): Promise<void> {
+    const { db, state } = this;
     const { tree, sessions } = this.start;
-    const chain = new LogChain(this.last);
-    for (const stored of scanLog(this.db, this.last.zxid, Number.MAX_SAFE_INTEGER)) {
-      const bytes = chain.verify(stored);
-      const { txn } = stored;
-      if (txn.epoch !== this.last.epoch && this.last.zxid > 0) this.ends.push(this.last);
-      this.last = chain.point;
-      this.time = txn.time;
-      if (txn.zxid > this.state.committed_zxid) {
-        this.tail.raw(bytes);
-        continue;
+    const plainSets = new PlainSets(tree, sessions);
+    for await (const { bytes, point } of logTail(db, this.last, readLastPoint(db, state).zxid)) {
+      let { zxid, epoch } = this.last;
+      this.last = point;
+      for (let at = 0; at < bytes.length;) {
+        const start = at;
+        let txn: Txn = plainSets.txn;
+        at = plainSets.replay(bytes, start, state.committed_zxid);
+        const isPlain = at > 0;
+        if (!isPlain) {
+          const reader = new ByteReader(bytes, start);
+          txn = decodeStored(reader);
+          at = reader.at;
+        }
+        if (txn.epoch !== epoch && zxid > 0) this.ends.push({ zxid, epoch });
+        ({ zxid, epoch } = txn);
+        this.time = txn.time;
+        if (zxid > state.committed_zxid) {
+          this.tail.raw(bytes.subarray(start, at));
+          continue;
+        }
+        if (!isPlain) this.apply(txn);
+        this.committed = { zxid, epoch };
       }
-      for (const op of txn.ops) {
-        tree.apply(txn.zxid, op);
-        if (op.kind === OpKind.found) this.founding = parseFounding(op.detail);
-      }
-      applyToSessions(sessions, txn);
-      this.committed = { zxid: txn.zxid, epoch: txn.epoch };
     }
+  }
+
+  private apply(txn: Txn): void {
+    const { tree, sessions } = this.start;
+    for (const op of txn.ops) {
+      tree.apply(txn.zxid, op);
+      if (op.kind === OpKind.found) this.founding = parseFounding(op.detail);
+    }
+    applyToSessions(sessions, txn);
   }
 
   /** The boundaries say what the rows say, as far as these were read. */
@@ -258,6 +278,18 @@ class Replay {
     const fit = stored.every(({ zxid, epoch }, i) => zxid === this.ends[i]?.zxid && epoch === this.ends[i].epoch);
     if (fit && stored.length === this.ends.length) return;
     throw new StorageError("CORRUPT", "the ends of epochs in log.db are not those of its rows");
+  }
+}
+
+/** What the chain proves is as it was written: what cannot be read then was written by another version. */
+function decodeStored(reader: ByteReader): Txn {
+  try {
+    return decodeTxn(reader);
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error;
+    throw new StorageError("FOREIGN", `the log has a transaction that cannot be read: ${error.message}`, {
+      cause: error,
+    });
   }
 }
 
