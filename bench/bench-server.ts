@@ -20,6 +20,12 @@ function owned<Child extends ChildProcess>(child: Child): Child {
   return child;
 }
 
+/** A server process that does not outlive this one. */
+export function spawnServer(args: readonly string[]) {
+  const command = [join(root, "bin", "zabtree.js"), "serve", ...args];
+  return owned(spawn(process.execPath, command, { stdio: ["ignore", "pipe", "inherit"] }));
+}
+
 export class BenchServer {
   readonly address: string;
   private readonly child: ChildProcess;
@@ -34,10 +40,7 @@ export class BenchServer {
   /** Resolves when the server says that it is ready. */
   static async start(dataDir: string): Promise<BenchServer> {
     const spawnedAt = performance.now();
-    const args = ["serve", "--data", dataDir, "--listen", "127.0.0.1:0", "--http", "off"];
-    const child = owned(
-      spawn(process.execPath, [join(root, "bin", "zabtree.js"), ...args], { stdio: ["ignore", "pipe", "inherit"] }),
-    );
+    const child = spawnServer(["--data", dataDir, "--listen", "127.0.0.1:0", "--http", "off"]);
     const address = await new Promise<string>((resolve, reject) => {
       let output = "";
       child.stdout.on("data", (text: Buffer) => {

@@ -22,7 +22,7 @@ export class EnsembleServer {
   readonly address: string;
   data: string;
   flags: readonly string[];
-  private readonly members: string;
+  readonly members: string;
   private running: Running | undefined;
   private connection: Connection | undefined;
 
@@ -235,9 +235,15 @@ function isTransient(error: unknown): boolean {
   if (!(error instanceof ZabtreeError)) return false;
   const { reason } = error;
   if (reason === undefined) return error.unavailable || error.code === 4 || error.code === 1;
-  return ["NO_LEADER", "SHUTTING_DOWN", "OUTCOME_UNKNOWN", "OVERLOADED", "ZXID_NOT_REACHED", "SEQUENCE_GAP"].includes(
-    reason,
-  );
+  return [
+    "NO_LEADER",
+    "SHUTTING_DOWN",
+    "OUTCOME_UNKNOWN",
+    "OVERLOADED",
+    "DISK_LOW",
+    "ZXID_NOT_REACHED",
+    "SEQUENCE_GAP",
+  ].includes(reason);
 }
 
 /**
