@@ -254,11 +254,16 @@ export class EnsembleWorld {
 
   pass(ms: number): void {
     for (let left = ms; left > 0; left -= tickMs) {
-      this.monotonicMs += tickMs;
-      this.wallMs += tickMs;
-      for (const server of this.alive) server.tick();
+      this.advance();
       this.settle();
     }
+  }
+
+  /** One tick, and nothing else. */
+  advance(): void {
+    this.monotonicMs += tickMs;
+    this.wallMs += tickMs;
+    for (const server of this.alive) server.tick();
   }
 
   /** Lets everything happen that is under way, without time passing. */
