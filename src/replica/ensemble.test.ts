@@ -334,26 +334,27 @@ describe("when the leader is lost", () => {
   it("a zxid that it gave out is nobody's: another transaction may have it", () => {
     const { world, leader, one, other } = serving();
     const { stream, sink } = one.connect();
-    // Only the leader logs it, and it has told the follower the zxid.
-    world.holdWay(one, leader);
-    stream.write(1, create("/mine"), 1);
-    one.replica.flush();
-    world.release();
-    leader.isDiskWorking = false;
-    world.holdWay(leader, other);
-    one.isDiskWorking = false;
+    sink.take();
+    world.hold(leader, other);
+    world.holdWay(leader, one);
+    const mine = one.write(create("/mine"));
+    stream.write(1, create("/numbered"), 1);
     world.settle();
-    const { lastLoggedZxid } = leader.replica;
+    // The follower hears of the zxids, and never gets the transactions.
+    expect(world.underWay(leader, one)).toEqual(["answer", "proposal"]);
+    world.stepWay(leader, one);
     world.kill(leader);
-    world.kill(one);
-    world.restart(one);
-    one.isDiskWorking = true;
+    world.hold(one, other);
     world.release();
-    world.elect([one, other]);
-    const written = other.write(create("/other"));
+    world.elect([other]);
+    const theirs = other.write(create("/theirs"));
+    world.elect();
     world.settle();
-    expect(written.answers).toMatchObject([{ zxid: lastLoggedZxid }]);
-    expect(sink.answers).toEqual([]);
+    const first = leader.log.recovered().durable.committed.zxid + 1;
+    expect(theirs.answers[0]!.zxid).toBeLessThanOrEqual(first + 1);
+    expect(reasonsOf(mine)).toEqual(["OUTCOME_UNKNOWN"]);
+    expect(sink.answers).toMatchObject([{ reason: "" }]);
+    expect(other.log.txn(sink.answers[0]!.zxid).ops[0]!.path).toBe("/numbered");
     expect(other.replica.tree.find("/mine")).toBe(-1);
   });
 });
@@ -580,6 +581,33 @@ describe("a linearizable read", () => {
     expect(sink.take()).toEqual(["ended NO_LEADER"]);
     // It still believed to lead when the others had elected another one.
     expect(early).toBe(true);
+  });
+
+  it("is not answered by way of a follower of a leader that the others have left", () => {
+    const world = EnsembleWorld.serving([1, 2, 3, 4, 5].map((id) => ({ id, voter: true })));
+    const { leader } = world;
+    const [one, ...others] = world.followers as [Server, Server, Server, Server];
+    leader.write(create("/a"));
+    const { session, stream, sink } = one.connect();
+    const another = one.open();
+    sink.take();
+    world.part(leader, one);
+    world.elect(others);
+    expect(one.replica.serving).toBe(true);
+    others[0]!.write(setData("/a", bytes("new")));
+    world.settle();
+    const read = one.read(getData("/a"), true);
+    const told: unknown[] = [];
+    one.replica.keepAlive(one.local(session), (remaining) => told.push(remaining));
+    const outcome = one.outcomeOf(session, 1);
+    const attached = one.attach(another);
+    stream.heartbeat(1);
+    world.pass(200);
+    expect([read.answers, told, outcome, attached.stream, sink.take()]).toEqual([[], [], [], undefined, []]);
+    world.heal();
+    world.elect();
+    world.pass(100);
+    expect(read.answers).toMatchObject([{ data: bytes("new") }]);
   });
 
   it("shares one question with all others of its turn, and waits for the next leader on a stream", () => {

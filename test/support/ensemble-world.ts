@@ -276,6 +276,11 @@ export class EnsembleWorld {
     throw new Error("the world does not settle");
   }
 
+  /** Lets one message pass, held or not. */
+  stepWay(from: Server, to: Server): void {
+    this.queues.get(`${from.id}>${to.id}`)?.shift()?.run();
+  }
+
   /** Lets one message pass on each way; returns whether there was one. */
   step(): boolean {
     let passed = false;
@@ -374,10 +379,17 @@ export class EnsembleWorld {
 
   /** Nobody hears a server, and it hears nobody. */
   isolate(server: Server): void {
-    for (const { id } of this.servers) {
-      if (id === server.id) continue;
-      this.cuts.add(`${id}>${server.id}`);
-      this.cuts.add(`${server.id}>${id}`);
+    this.part(server);
+  }
+
+  /** These servers and the rest do not hear each other. */
+  part(...servers: readonly Server[]): void {
+    for (const here of servers) {
+      for (const there of this.servers) {
+        if (servers.includes(there)) continue;
+        this.cuts.add(`${here.id}>${there.id}`);
+        this.cuts.add(`${there.id}>${here.id}`);
+      }
     }
   }
 
