@@ -592,10 +592,16 @@ describe("a linearizable read", () => {
     const another = one.open();
     sink.take();
     world.part(leader, one);
-    world.elect(others);
-    expect(one.replica.serving).toBe(true);
-    others[0]!.write(setData("/a", bytes("new")));
+    world.advance();
     world.settle();
+    world.elect(others);
+    expect([leader, one].map(({ replica }) => [replica.serving, replica.epoch])).toEqual([
+      [true, 1],
+      [true, 1],
+    ]);
+    const written = others[0]!.write(setData("/a", bytes("new")));
+    world.settle();
+    expect(reasonsOf(written)).toEqual([""]);
     const read = one.read(getData("/a"), true);
     const told: unknown[] = [];
     one.replica.keepAlive(one.local(session), (remaining) => told.push(remaining));
@@ -605,6 +611,7 @@ describe("a linearizable read", () => {
     world.pass(200);
     expect([read.answers, told, outcome, attached.stream, sink.take()]).toEqual([[], [], [], undefined, []]);
     world.heal();
+    world.pass(1200);
     world.elect();
     world.pass(100);
     expect(read.answers).toMatchObject([{ data: bytes("new") }]);
