@@ -71,6 +71,8 @@ class LocalMember {
   readonly ended: Promise<void>;
   /** How the process ended; undefined while it runs. */
   end: string | undefined;
+  /** Whether it has ever said how it does. */
+  hasAnswered = false;
   private readonly child: ChildProcess;
   private connection: Connection | undefined;
 
@@ -109,7 +111,9 @@ class LocalMember {
     if (this.end !== undefined) return undefined;
     try {
       this.connection ??= await connect({ server: this.address, timeoutMs: answerMs });
-      return await this.connection.cluster.getStatus({}, { timeoutMs: answerMs });
+      const status = await this.connection.cluster.getStatus({}, { timeoutMs: answerMs });
+      this.hasAnswered = true;
+      return status;
     } catch {
       this.connection?.close();
       this.connection = undefined;
@@ -166,7 +170,8 @@ class StatusBoard {
 function line(member: LocalMember, status: GetStatusResponse | undefined): { text: string; change: string } {
   const name = `member ${member.id}  ${member.address}  `;
   if (status === undefined) {
-    const state = member.end === undefined ? "does not answer" : `DEAD: ${member.end}`;
+    const silent = member.hasAnswered ? "does not answer" : "starts";
+    const state = member.end === undefined ? silent : `DEAD: ${member.end}`;
     return { text: name + state, change: state };
   }
   const { header, attachedSessions, recoveringReason } = status;

@@ -64,8 +64,12 @@ export class GrpcServer {
         new SessionConnection(core, call);
       },
     });
-    this.health = new HealthImplementation({ "": "SERVING" });
-    for (const { typeName } of services) this.health.setStatus(typeName, "SERVING");
+    this.health = new HealthImplementation({ "": "NOT_SERVING" });
+    const tell = (): void => {
+      if (!core.replica.isStopping) this.setHealth(core.replica.serving);
+    };
+    tell();
+    core.onState(tell);
     this.health.addToServer(this.server);
     reflectionService().addToServer(this.server);
   }
@@ -108,11 +112,15 @@ export class GrpcServer {
     return this.address;
   }
 
+  private setHealth(serving: boolean): void {
+    for (const service of ["", ...services.map(({ typeName }) => typeName)]) {
+      this.health.setStatus(service, serving ? "SERVING" : "NOT_SERVING");
+    }
+  }
+
   /** Tells streams that the server stops, lets calls under way finish for a moment, then closes every connection. */
   async stop(): Promise<void> {
-    for (const service of ["", ...services.map(({ typeName }) => typeName)]) {
-      this.health.setStatus(service, "NOT_SERVING");
-    }
+    this.setHealth(false);
     const problem = refusal("SHUTTING_DOWN", "the server is stopping");
     for (const running of [...this.running]) running.stop(problem);
     this.running.clear();

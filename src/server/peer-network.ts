@@ -4,44 +4,25 @@
  * notifications, one link, one checkpoint.
  */
 import { create, toBinary } from "@bufbuild/protobuf";
-import {
-  Metadata,
-  Server,
-  type Client,
-  type ClientDuplexStream,
-  type ServerDuplexStream,
-  type ServerWritableStream,
-  type ServiceError,
-} from "@grpc/grpc-js";
+import { Metadata, Server, type ClientDuplexStream, type ServiceError } from "@grpc/grpc-js";
 import type { Logger } from "pino";
-import {
-  ElectRequestSchema,
-  ElectResponseSchema,
-  FollowRequestSchema,
-  FollowResponseSchema,
-  PeerAcceptedSchema,
-  PeerHelloSchema,
-  type PeerHello,
-} from "../../gen/ts/zabtree/peer/v1/peer_pb.js";
-import { refusal, type Refusal } from "../base/reasons.ts";
-import { InvalidMessage } from "../rpc/convert.ts";
-import { addressOf, helloMessage, protocolVersion, type Hello } from "../rpc/peer-hello.ts";
+import { FollowRequestSchema, PeerAcceptedSchema, type PeerHello } from "../../gen/ts/zabtree/peer/v1/peer_pb.js";
+import { addressOf, helloMessage, type Hello } from "../rpc/peer-hello.ts";
 import { LinkReader } from "../rpc/peer-link-reader.ts";
 import { LinkEncoder } from "../rpc/peer-link-writer.ts";
-import { notificationOf } from "../rpc/peer-notification.ts";
 import { decode } from "../rpc/peer-values.ts";
 import { asBuffer } from "../rpc/service-definition.ts";
-import { refusalOf, statusOf } from "../rpc/status.ts";
-import { WireError } from "../rpc/wire.ts";
+import { refusalOf } from "../rpc/status.ts";
 import type { LinkMessage, Notification } from "../zab/message.ts";
 import type { PeerNetwork } from "../zab/ports.ts";
 import type { Flushable } from "./core.ts";
 import { PeerAdmission } from "./peer-admission.ts";
 import { openPeerClient, peerDefinition, peerServerOptions } from "./peer-channel.ts";
-import { PeerLink, type LinkHost } from "./peer-link.ts";
+import { PeerLink, type LinkCall, type LinkHost } from "./peer-link.ts";
 import { PeerNotifier } from "./peer-notifier.ts";
-import { fetchSnapshot, serveSnapshot, type OpenSnapshotById } from "./peer-snapshots.ts";
-import { membersOf, peerServerCredentials, type PeerTls } from "./peer-tls.ts";
+import { PeerServiceCalls, readMessage, type IncomingCall, type PeerServiceHost } from "./peer-service.ts";
+import { fetchSnapshot, type OpenSnapshotById } from "./peer-snapshots.ts";
+import { peerServerCredentials, type PeerTls } from "./peer-tls.ts";
 
 /** What arrives from other servers. Called one at a time, never from within an effect. */
 export interface PeerInputs {
@@ -87,23 +68,22 @@ interface Neighbour {
   readonly address: string;
   notifier: PeerNotifier | undefined;
   /** The call on which its notifications arrive. */
-  incoming: ServerDuplexStream<Buffer, Buffer> | undefined;
+  incoming: IncomingCall | undefined;
   clientAddress: string;
   said: Notification | undefined;
   heardAt: number | undefined;
 }
 
-type Incoming = ServerDuplexStream<Buffer, Buffer>;
-type Outgoing = ClientDuplexStream<Buffer, Buffer>;
+type OutgoingCall = ClientDuplexStream<Buffer, Buffer>;
 
 const followPath = "/zabtree.peer.v1.PeerService/Follow";
 /** How much a leader may send ahead to a learner, bytes. */
 const linkWindowBytes = 8 * 1024 * 1024;
 const defaultBacklogMax = 64 * 1024 * 1024;
-/** How long the first message of a call may take, and the acceptance of a link; milliseconds. */
-const helloMs = 2000;
+/** How long a leader may take to accept a link, milliseconds. */
+const acceptMs = 2000;
 
-export class GrpcPeerNetwork implements PeerNetwork, LinkHost {
+export class GrpcPeerNetwork implements PeerNetwork, LinkHost, PeerServiceHost {
   readonly encoder = new LinkEncoder();
   readonly backlogMax: number;
   readonly admission: PeerAdmission;
@@ -131,17 +111,21 @@ export class GrpcPeerNetwork implements PeerNetwork, LinkHost {
     const clusterId = (): string => options.clusterId();
     this.admission = new PeerAdmission({ self, isMember: (id) => this.neighbours.has(id), clusterId }, options.logger);
     this.server = new Server(peerServerOptions);
-    this.server.addService(peerDefinition, {
-      elect: (call: Incoming) => {
-        this.elect(call);
-      },
-      follow: (call: Incoming) => {
-        this.follow(call);
-      },
-      fetchSnapshot: (call: ServerWritableStream<Buffer, Buffer>) => {
-        this.fetchSnapshot(call);
-      },
-    });
+    this.server.addService(peerDefinition, new PeerServiceCalls(this).implementation);
+  }
+
+  get logger(): Logger {
+    return this.options.logger;
+  }
+
+  get usesTls(): boolean {
+    return this.options.tls !== undefined;
+  }
+
+  readonly openSnapshot: OpenSnapshotById = (id) => this.options.openSnapshot(id);
+
+  clientAddress(): string {
+    return this.options.clientAddress();
   }
 
   /** Listens; returns the address with the port that was bound. Then everybody else is called. */
@@ -195,34 +179,25 @@ export class GrpcPeerNetwork implements PeerNetwork, LinkHost {
   }
 
   connect(to: number): number {
-    const number = this.nextLink++;
     const neighbour = this.neighbours.get(to);
     if (neighbour === undefined) {
-      this.later(() => {
-        this.options.inputs.linkClosed(number);
+      const number = this.nextLink++;
+      setImmediate(() => {
+        if (!this.closed) this.options.inputs.linkClosed(number);
       });
       return number;
     }
     const client = openPeerClient(neighbour.address, to, this.options.tls, linkWindowBytes);
-    const call: Outgoing = client.makeBidiStreamRequest(followPath, asBuffer, asBuffer, new Metadata());
+    const call: OutgoingCall = client.makeBidiStreamRequest(followPath, asBuffer, asBuffer, new Metadata());
     const end = (): void => {
       call.cancel();
       client.close();
     };
-    const link = new PeerLink(
-      this,
-      { write: (message, taken) => call.write(message, taken), end },
-      {
-        number,
-        member: to,
-        isOpen: false,
-      },
-    );
-    this.links.set(number, link);
-    this.listenToLeader(link, call, client);
+    const link = this.addLink(to, { write: (message, taken) => call.write(message, taken), end }, false);
+    this.listenToLeader(link, call, end);
     const hello = create(FollowRequestSchema, { hello: helloMessage(this.hello(to)) });
     call.write(asBuffer(toBinary(FollowRequestSchema, hello)));
-    return number;
+    return link.number;
   }
 
   send(link: number, message: LinkMessage): void {
@@ -299,20 +274,14 @@ export class GrpcPeerNetwork implements PeerNetwork, LinkHost {
     });
   }
 
-  private listenToLeader(link: PeerLink, call: Outgoing, client: Client): void {
-    const { number, member } = link;
-    const timer = setTimeout(() => {
-      end();
-    }, helloMs);
+  private listenToLeader(link: PeerLink, call: OutgoingCall, hangUp: () => void): void {
+    const { member } = link;
     const end = (): void => {
       clearTimeout(timer);
-      if (!link.isOver) {
-        link.over();
-        call.cancel();
-      }
-      client.close();
-      this.ended(number);
+      hangUp();
+      this.linkEnded(link);
     };
+    const timer = setTimeout(end, acceptMs);
     const accepted = (content: Buffer): void => {
       const { clientAddress } = decode(PeerAcceptedSchema, content);
       const neighbour = this.neighbours.get(member);
@@ -321,11 +290,11 @@ export class GrpcPeerNetwork implements PeerNetwork, LinkHost {
       link.opened();
     };
     const reader = new LinkReader("leader", (message) => {
-      if (this.links.has(number)) this.options.inputs.linkReceived(number, message);
+      this.linkReceived(link, message);
     });
     call.on("data", (message: Buffer) => {
       if (link.isOver) return;
-      const problem = this.attempt(`member ${member}`, () => {
+      const problem = readMessage(this.admission, `member ${member}`, () => {
         reader.message(message, accepted);
         return undefined;
       });
@@ -333,7 +302,7 @@ export class GrpcPeerNetwork implements PeerNetwork, LinkHost {
     });
     call.on("error", (error: ServiceError) => {
       const refused = refusalOf(error);
-      if (refused !== undefined && this.links.has(number)) {
+      if (refused !== undefined && this.links.has(link.number)) {
         const details = { member, reason: refused.reason, problem: refused.message };
         this.admission.complain(`link refused by ${member} ${refused.reason}`, "a link was refused", details);
       }
@@ -342,54 +311,19 @@ export class GrpcPeerNetwork implements PeerNetwork, LinkHost {
     call.on("end", end);
   }
 
-  // ---- incoming calls
+  // ---- host of incoming calls
 
-  private elect(call: Incoming): void {
-    let hello: Hello | undefined;
-    const timer = this.expectHello(call, () => hello !== undefined);
-    const over = (): void => {
-      clearTimeout(timer);
-      if (hello !== undefined) this.electEnded(call, hello.memberId);
-    };
-    call.on("data", (bytes: Buffer) => {
-      const problem = this.attempt(call.getPeer(), () => {
-        const message = decode(ElectRequestSchema, bytes);
-        if (hello !== undefined) {
-          this.notified(call, hello, notificationOf(message));
-          return undefined;
-        }
-        const admitted = this.admit(call, message.hello);
-        if ("reason" in admitted) return admitted;
-        hello = admitted;
-        clearTimeout(timer);
-        this.electOpened(call, hello);
-        return undefined;
-      });
-      if (problem === undefined) return;
-      over();
-      refuse(call, problem);
-    });
-    call.on("end", () => {
-      if (hello !== undefined) this.admission.left(hello);
-      over();
-      call.end();
-    });
-    for (const event of ["cancelled", "close", "error"]) call.on(event, over);
-  }
-
-  private electOpened(call: Incoming, hello: Hello): void {
+  electOpened(call: IncomingCall, hello: Hello): void {
     const neighbour = this.neighbours.get(hello.memberId)!;
     const before = neighbour.incoming;
     neighbour.incoming = call;
     if (hello.clientAddress !== "") neighbour.clientAddress = hello.clientAddress;
     before?.end();
-    const accepted = { protocolVersion, clientAddress: this.options.clientAddress() };
-    call.write(asBuffer(toBinary(ElectResponseSchema, create(ElectResponseSchema, { accepted }))));
     // It is there, so it can be called.
     neighbour.notifier?.hurry();
   }
 
-  private notified(call: Incoming, hello: Hello, notification: Notification): void {
+  notified(call: IncomingCall, hello: Hello, notification: Notification): void {
     const neighbour = this.neighbours.get(hello.memberId)!;
     if (neighbour.incoming !== call) return;
     this.admission.heard(hello);
@@ -398,7 +332,7 @@ export class GrpcPeerNetwork implements PeerNetwork, LinkHost {
     this.options.inputs.notified(hello.memberId, notification);
   }
 
-  private electEnded(call: Incoming, member: number): void {
+  electEnded(call: IncomingCall, member: number): void {
     const neighbour = this.neighbours.get(member)!;
     // A newer call may have taken its place.
     if (neighbour.incoming !== call) return;
@@ -406,114 +340,28 @@ export class GrpcPeerNetwork implements PeerNetwork, LinkHost {
     if (!this.closed) this.options.inputs.unreachable(member);
   }
 
-  private follow(call: Incoming): void {
-    let link: PeerLink | undefined;
-    const timer = this.expectHello(call, () => link !== undefined);
-    const reader = new LinkReader("learner", (message) => {
-      if (link === undefined) throw new InvalidMessage("the first message must carry hello", "hello");
-      if (this.links.has(link.number)) this.options.inputs.linkReceived(link.number, message);
-    });
-    let problem: Refusal | undefined;
-    const opened = (content: Buffer): void => {
-      if (link !== undefined) throw new InvalidMessage("hello was said before", "hello");
-      const admitted = this.admit(call, decode(PeerHelloSchema, content));
-      if ("reason" in admitted) {
-        problem = admitted;
-        return;
-      }
-      clearTimeout(timer);
-      link = this.linkFrom(call, admitted.memberId);
-    };
-    const over = (): void => {
-      clearTimeout(timer);
-      if (link === undefined) return;
-      link.over();
-      this.ended(link.number);
-    };
-    call.on("data", (bytes: Buffer) => {
-      if (problem !== undefined || link?.isOver === true) return;
-      problem = this.attempt(call.getPeer(), () => {
-        reader.message(bytes, opened);
-        return problem;
-      });
-      if (problem === undefined) return;
-      over();
-      refuse(call, problem);
-    });
-    call.on("end", () => {
-      over();
-      call.end();
-    });
-    for (const event of ["cancelled", "close", "error"]) call.on(event, over);
+  newLink(member: number, call: LinkCall): PeerLink {
+    return this.addLink(member, call, true);
   }
 
-  private linkFrom(call: Incoming, member: number): PeerLink {
-    const number = this.nextLink++;
-    const end = (overflow: boolean): void => {
-      if (overflow)
-        refuse(call, refusal("SLOW_CONSUMER", "too much waits to be read", { limit: String(this.backlogMax) }));
-      else call.end();
-    };
-    const link = new PeerLink(
-      this,
-      { write: (message, taken) => call.write(message, taken), end },
-      {
-        number,
-        member,
-        isOpen: true,
-      },
-    );
-    this.links.set(number, link);
-    const accepted = { protocolVersion, clientAddress: this.options.clientAddress() };
-    call.write(asBuffer(toBinary(FollowResponseSchema, create(FollowResponseSchema, { accepted }))));
+  linkOpened({ number, member }: PeerLink): void {
     this.options.inputs.linkOpened(number, member);
+  }
+
+  linkReceived({ number }: PeerLink, message: LinkMessage): void {
+    // The replica may have closed it a message ago.
+    if (this.links.has(number)) this.options.inputs.linkReceived(number, message);
+  }
+
+  linkEnded(link: PeerLink): void {
+    link.over();
+    this.ended(link.number);
+  }
+
+  private addLink(member: number, call: LinkCall, isOpen: boolean): PeerLink {
+    const link = new PeerLink(this, call, { number: this.nextLink++, member, isOpen });
+    this.links.set(link.number, link);
     return link;
-  }
-
-  private fetchSnapshot(call: ServerWritableStream<Buffer, Buffer>): void {
-    const admit = (hello: PeerHello | undefined): Refusal | undefined => {
-      const admitted = this.admit(call, hello);
-      return "reason" in admitted ? admitted : undefined;
-    };
-    serveSnapshot(call, admit, this.options.openSnapshot).catch((error: unknown) => {
-      if (error instanceof InvalidMessage) {
-        this.admission.malformedFrom(call.getPeer(), error.message);
-        call.emit("error", statusOf(error.refusal));
-        return;
-      }
-      this.options.logger.warn({ err: error }, "a checkpoint could not be sent");
-      call.emit("error", statusOf(refusal("INTERNAL", "the checkpoint could not be sent")));
-    });
-  }
-
-  private admit(call: Incoming | ServerWritableStream<Buffer, Buffer>, hello: PeerHello | undefined): Hello | Refusal {
-    if (hello === undefined) throw new InvalidMessage("the first message must carry hello", "hello");
-    const certified =
-      this.options.tls === undefined
-        ? undefined
-        : membersOf(
-            (call.getAuthContext().sslPeerCertificate as { subjectaltname?: string } | undefined)?.subjectaltname,
-          );
-    return this.admission.admit(hello, certified, call.getPeer());
-  }
-
-  /** Strangers do not keep calls open. */
-  private expectHello(call: Incoming, isSaid: () => boolean): NodeJS.Timeout {
-    return setTimeout(() => {
-      if (!isSaid()) refuse(call, refusal("BAD_ARGUMENTS", "no hello came in time", { field: "hello" }));
-    }, helloMs);
-  }
-
-  /** Reads a message; a malformed one is counted, and a reason to end its call. */
-  private attempt(peer: string, read: () => Refusal | undefined): Refusal | undefined {
-    try {
-      return read();
-    } catch (error) {
-      const malformed = error instanceof WireError ? new InvalidMessage(error.message, "") : error;
-      if (!(malformed instanceof InvalidMessage)) throw error;
-      this.admission.malformedFrom(peer, malformed.message);
-      return malformed.refusal;
-    }
   }
 
   /** A link has ended by itself. */
@@ -521,14 +369,4 @@ export class GrpcPeerNetwork implements PeerNetwork, LinkHost {
     if (!this.links.delete(number) || this.closed) return;
     this.options.inputs.linkClosed(number);
   }
-
-  private later(run: () => void): void {
-    setImmediate(() => {
-      if (!this.closed) run();
-    });
-  }
-}
-
-function refuse(call: Incoming, problem: Refusal): void {
-  call.emit("error", statusOf(problem));
 }
