@@ -29,7 +29,7 @@ import {
   type UnaryFunctions,
 } from "./functions.ts";
 import type { CallContext } from "./identity.ts";
-import { reflectionService } from "./reflection.ts";
+import { addReflection } from "./reflection.ts";
 import { SessionConnection } from "./session-connection.ts";
 import { streamSubtree, watch, type RunningStream, type StreamFunction, type StreamOut } from "./streams.ts";
 import type { TlsFiles } from "./config.ts";
@@ -71,7 +71,7 @@ export class GrpcServer {
     tell();
     core.onState(tell);
     this.health.addToServer(this.server);
-    reflectionService().addToServer(this.server);
+    addReflection(this.server);
   }
 
   private add(service: DescService, unary: UnaryFunctions, streams: UntypedServiceImplementation): void {
