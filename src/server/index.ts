@@ -3,6 +3,7 @@ import { pino } from "pino";
 import { ConfigError, checkOptions, type ServerOptions } from "./config.ts";
 import { clientAddressOf, ServerCore } from "./core.ts";
 import { GrpcServer } from "./grpc.ts";
+import { HeapKeeper } from "./heap.ts";
 import { HttpServer } from "./http.ts";
 
 export {
@@ -63,6 +64,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     throw new ConfigError(`cannot listen: ${error instanceof Error ? error.message : String(error)}`);
   }
   if (ensemble !== undefined) core.start();
+  const heap = new HeapKeeper();
   const { listen, http, peerListen, servers } = ports;
   logger.info({ listen, http, peerListen, dataDir, epoch: core.epoch }, "listening");
   let stopped: Promise<void> | undefined;
@@ -72,7 +74,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     peerListen,
     dataDir,
     serving: core.untilServing(),
-    stop: () => (stopped ??= stopAll(core, servers)),
+    stop: () => {
+      heap.stop();
+      return (stopped ??= stopAll(core, servers));
+    },
   };
 }
 

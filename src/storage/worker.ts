@@ -12,7 +12,7 @@ export function startWorker(name: string, workerData: unknown, options: WorkerOp
     // Flags of this process may be none that a worker takes.
     execArgv: [],
     env: environment(),
-    resourceLimits: { maxOldGenerationSizeMb: 256, maxYoungGenerationSizeMb: 16 },
+    resourceLimits: { maxOldGenerationSizeMb: 256, maxYoungGenerationSizeMb: 8 },
     ...options,
   });
 }
