@@ -272,7 +272,7 @@ export class SimClient {
     this.ackedSeq = Math.max(this.ackedSeq, Math.min(seq, (this.pending[0]?.seq ?? this.seq + 1) - 1));
     connection.server.tell({ kind: "answered", session, seq, zxid, succeeded });
     if (succeeded) connection.server.acknowledged(zxid, epoch);
-    this.reflects(connection, zxid);
+    if (zxid > this.seen) this.seen = zxid;
   }
 
   proved(connection: Connection, sentAt: number, remainingMs: number): void {

@@ -1,7 +1,8 @@
 /** What is seen of a simulation from outside: the facts that checkers judge. */
 import type { SessionTable } from "../sessions/session-table.ts";
 import type { Tree } from "../tree/tree.ts";
-import type { Txn } from "../tree/txn.ts";
+import type { Txn, TxnOp } from "../tree/txn.ts";
+import type { Model } from "./checkers/model.ts";
 import type { DurableState, LogPosition } from "../zab/durable-log.ts";
 import type { LinkMessage, Notification } from "../zab/message.ts";
 import type { DurableFacts } from "./disk.ts";
@@ -62,6 +63,10 @@ export type Fact =
     }
   /** A transaction was delivered for the first time anywhere. */
   | { readonly kind: "txn"; readonly txn: Txn; readonly epoch: number }
+  /** A row of such a transaction; `model` is as of just before it. */
+  | { readonly kind: "op"; readonly txn: Txn; readonly op: TxnOp; readonly model: Model }
+  /** A session has expired. */
+  | { readonly kind: "expired"; readonly session: number; readonly zxid: number; readonly epoch: number }
   /** The whole state of one replica, to be looked at. */
   | {
       readonly kind: "state";

@@ -1,5 +1,6 @@
 /** One run of one scenario, from the start of the ensemble to its rest. */
 import { checkers, Judges } from "./checkers/all.ts";
+import { Model } from "./checkers/model.ts";
 import { Cluster, type Failure, type Tracer } from "./cluster.ts";
 import type { ProgramFactory } from "./core.ts";
 import type { Scenario } from "./fault.ts";
@@ -22,7 +23,7 @@ export interface RunResult {
 export function run(scenario: Scenario, makeProgram: ProgramFactory, tracer?: (cluster: Cluster) => Tracer): RunResult {
   const cluster = new Cluster(scenario, makeProgram);
   const voters = cluster.members.filter(({ voter }) => voter).map(({ id }) => id);
-  cluster.judge = new Judges(checkers, { voters, now: () => cluster.virtualMs }, (check, problem) =>
+  cluster.judge = new Judges(checkers, { voters, now: () => cluster.virtualMs, model: new Model() }, (check, problem) =>
     cluster.fail(check, problem),
   );
   if (tracer !== undefined) cluster.tracer = tracer(cluster);
@@ -77,11 +78,37 @@ function live(cluster: Cluster, scenario: Scenario): void {
     return;
   }
   cluster.stopCalling();
-  if (!cluster.runTo(cluster.virtualMs + 2000)) return;
-  const [first, ...rest] = cluster.cores(core).map((server) => server.core!);
-  for (const other of rest) {
-    if (other.applied !== first!.applied || other.digest !== first!.digest) {
-      cluster.fail("L03", `servers come to rest apart: ${first!.applied} and ${other.applied} applied`);
-    }
+  rest(cluster, core);
+}
+
+/** Longest session timeout of the clients, with what clocks that run slow add, and the time an expiry takes. */
+const sessionsEndMs = 10_000;
+const restMs = 60_000;
+
+/** Nobody asks for anything: sessions end, and all servers come to one state. */
+function rest(cluster: Cluster, core: readonly number[]): void {
+  if (!cluster.runTo(cluster.virtualMs + sessionsEndMs)) return;
+  const bound = cluster.virtualMs + restMs;
+  const cores = () => cluster.cores(core).flatMap((server) => server.core ?? []);
+  const isOne = () => {
+    const all = cores();
+    return (
+      all.length === core.length &&
+      all.every(({ applied, digest }) => {
+        return applied === all[0]!.applied && digest === all[0]!.digest;
+      })
+    );
+  };
+  while (!isOne() && cluster.virtualMs < bound) if (!cluster.runTo(cluster.virtualMs + 500)) return;
+  if (!isOne()) {
+    const applied = cores().map((server) => server.applied);
+    cluster.fail("L03", `servers do not come to one state: ${applied.join(", ")} applied`);
+    return;
+  }
+  for (const id of core) cluster.look(cluster.server(id));
+  const living = cores()[0]!.state?.sessions.count ?? 0;
+  const ephemerals = cores()[0]!.state?.tree.ephemeralCount ?? 0;
+  if (living > 0 || ephemerals > 0) {
+    cluster.fail("S04", `${living} sessions and ${ephemerals} ephemeral znodes outlive their clients`);
   }
 }

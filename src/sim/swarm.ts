@@ -237,7 +237,7 @@ export function drawScenario(seed: string): Scenario {
       checkpointEvery: chance.pick([10, 50, 300]),
     },
     clockRates: Array.from({ length: nodes }, () => (chance.chance(0.5) ? 1 : 0.97 + chance.float() * 0.06)),
-    callEvery: chance.pick([15_000, 25_000, 40_000]),
+    callEvery: chance.pick([5000, 10_000, 20_000]),
     calls: 100_000,
     faultyMs,
     faults: drawFaults(chance, faultyMs, { nodes, voters }),

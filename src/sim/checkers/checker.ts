@@ -1,10 +1,13 @@
 /** An invariant that can be checked: it sees facts of the kinds it names, and says when one contradicts it. */
+import type { Model } from "./model.ts";
 import type { FactKind, FactOf } from "../facts.ts";
 
 export interface Surroundings {
   readonly voters: readonly number[];
   /** Virtual milliseconds. */
   now(): number;
+  /** The committed history so far, as of just before what is being seen. */
+  readonly model: Model;
 }
 
 export type Handlers = { readonly [K in FactKind]?: (fact: FactOf<K>) => void };
