@@ -42,7 +42,7 @@ export async function loadTree({ path, state, root, acls }: TreeFile): Promise<T
   const pages = new TablePages(path);
   try {
     const leaves = pages.leaves(root);
-    if (state.znodes > fewZnodes) await new ParallelLoad(tree, path, leaves).finished;
+    if (state.znodes > fewZnodes) await loadInParallel(tree, path, leaves);
     else for (const chunk of readChunks(pages, leaves)) tree.adopt(chunk);
   } finally {
     pages.close();
@@ -56,7 +56,18 @@ export async function loadTree({ path, state, root, acls }: TreeFile): Promise<T
   return tree;
 }
 
+async function loadInParallel(tree: Tree, path: string, leaves: readonly number[]): Promise<void> {
+  const load = new ParallelLoad(tree, path, leaves);
+  try {
+    await load.finished;
+  } finally {
+    // A descriptor that is closed later would drop the locks of whoever opens the file with SQLite then.
+    await load.ended;
+  }
+}
+
 class ParallelLoad {
+  readonly ended: Promise<unknown>;
   readonly finished: Promise<void>;
   private readonly tree: Tree;
   private readonly leaves: readonly number[];
@@ -78,13 +89,20 @@ class ParallelLoad {
       this.resolve = resolve;
       this.reject = reject;
     });
+    const exits: Promise<unknown>[] = [];
     for (let i = 0; i < threads; i++) {
       const worker = startWorker("load-worker", { path });
       this.workers.push(worker);
+      exits.push(
+        new Promise((resolve) => {
+          worker.on("exit", resolve);
+        }),
+      );
       worker.on("message", (message: FromLoadWorker) => this.receive(worker, message));
       worker.on("error", (error: Error) => this.fail(new StorageError("IO", error.message, { cause: error })));
       this.giveRange(worker);
     }
+    this.ended = Promise.all(exits);
   }
 
   private giveRange(worker: Worker): void {

@@ -35,7 +35,12 @@ const fewTransactions = 5000;
 const ahead = 3;
 const pieceBytes = 512 * 1024;
 
-/** What follows `point`, up to the last transaction `last`. Throws a StorageError where it is damaged. */
+/**
+ * What follows `point`, up to the last transaction `last`. Throws a StorageError where it is damaged. When it ends, no
+ * descriptor of the file is open any more, and `db` is to be closed before anything is written: closing a descriptor
+ * drops the locks that the process has on the file, and with them what keeps a foreign process, when that closes the
+ * file, from deleting the write-ahead log.
+ */
 export async function* logTail(db: Connection, point: ChainPoint, last: number): AsyncGenerator<LogPiece, void> {
   if (point.zxid >= last) return;
   const path = db.name;
@@ -67,11 +72,14 @@ function* tailBySqlite(db: Connection, point: ChainPoint): Generator<LogPiece, v
   const chain = new LogChain(point);
   let gathered: Uint8Array[] = [];
   let length = 0;
-  const piece = (): LogPiece => ({ bytes: new Uint8Array(Buffer.concat(gathered)), point: chain.point });
+  // What is proved: a transaction that fails has moved the chain already.
+  let proved = point;
+  const piece = (): LogPiece => ({ bytes: new Uint8Array(Buffer.concat(gathered)), point: proved });
   try {
     for (const stored of scanLog(db, point.zxid, Number.MAX_SAFE_INTEGER)) {
       const bytes = chain.verify(stored);
       gathered.push(bytes.slice());
+      proved = chain.point;
       length += bytes.length;
       if (length < pieceBytes) continue;
       yield piece();
@@ -88,6 +96,9 @@ function* tailBySqlite(db: Connection, point: ChainPoint): Generator<LogPiece, v
 
 async function* tailByThread(data: LogTailData): AsyncGenerator<LogPiece, void> {
   const worker = startWorker("log-tail-worker", data);
+  const ended = new Promise((resolve) => {
+    worker.on("exit", resolve);
+  });
   const arrived: FromLogTailWorker[] = [];
   let wake: (() => void) | undefined;
   const arrive = (message: FromLogTailWorker): void => {
@@ -118,5 +129,6 @@ async function* tailByThread(data: LogTailData): AsyncGenerator<LogPiece, void> 
     }
   } finally {
     ask("close");
+    await ended;
   }
 }

@@ -71,37 +71,49 @@ export async function recover(options: RecoveryOptions): Promise<Recovery> {
 }
 
 async function attempt(options: RecoveryOptions, losses: Losses): Promise<Recovery> {
-  const { dataDir } = options;
-  const path = join(dataDir, "log.db");
-  const db = openForWriting(path, logFile, { cacheKiB: 16384 });
+  const replayed = await withLog(options, (db) => replay(db, options, losses));
+  // The replay may have dropped the locks of its connection: see log-tail.ts. What is written goes through another one.
+  const recovered = await withLog(options, (db) => store(db, replayed, losses, options));
+  return { recovered, checkpointZxid: replayed.checkpointZxid };
+}
+
+async function withLog<Result>(
+  { dataDir }: RecoveryOptions,
+  use: (db: Connection) => Result | Promise<Result>,
+): Promise<Result> {
+  const db = openForWriting(join(dataDir, "log.db"), logFile, { cacheKiB: 16384 });
   try {
-    claim(db, options);
-    makeDurableAnew(db, path);
-    const state = readLogState(db);
-    const last = readLastPoint(db, state);
-    checkMarks(state, options, losses);
-    checkWatermark(last, options, losses);
-    const installing = readInstalling(state);
-    finishInstallation(dataDir, installing);
-    const start = await findStart({
-      dataDir,
-      fromScratch: state.log_start === 1,
-      onDamage: (error) => options.onDamage(error),
-      check: (tree) => {
-        if (installing !== undefined && !isBase(tree, installing)) {
-          throw new StorageError("CORRUPT", "tree.db is not the checkpoint that was being installed");
-        }
-        // The checkpoint holds only what was committed: a log that ends before it has lost transactions.
-        if (tree.zxid > last.zxid) losses.missing(missingTransactions(tree, last));
-        else checkContinuation(db, state, tree);
-      },
-    });
-    if (start.state.zxid > last.zxid) startOver(db, start);
-    const recovered = await new Replay(db, readLogState(db), start, losses).run();
-    return { recovered: store(db, recovered, losses, options), checkpointZxid: start.state.zxid };
+    return await use(db);
   } finally {
     db.close();
   }
+}
+
+async function replay(db: Connection, options: RecoveryOptions, losses: Losses): Promise<Replayed> {
+  const { dataDir } = options;
+  claim(db, options);
+  makeDurableAnew(db);
+  const state = readLogState(db);
+  const last = readLastPoint(db, state);
+  checkMarks(state, options, losses);
+  checkWatermark(last, options, losses);
+  const installing = readInstalling(state);
+  finishInstallation(dataDir, installing);
+  const start = await findStart({
+    dataDir,
+    fromScratch: state.log_start === 1,
+    onDamage: (error) => options.onDamage(error),
+    check: (tree) => {
+      if (installing !== undefined && !isBase(tree, installing)) {
+        throw new StorageError("CORRUPT", "tree.db is not the checkpoint that was being installed");
+      }
+      // The checkpoint holds only what was committed: a log that ends before it has lost transactions.
+      if (tree.zxid > last.zxid) losses.missing(missingTransactions(tree, last));
+      else checkContinuation(db, state, tree);
+    },
+  });
+  if (start.state.zxid > last.zxid) startOver(db, start);
+  return new Replay(db, readLogState(db), start, losses).run();
 }
 
 /** The directory belongs to one server for good. */
@@ -115,9 +127,9 @@ function claim(db: Connection, options: RecoveryOptions): void {
   db.prepare("UPDATE state SET server_id = ?").run(options.serverId);
 }
 
-function makeDurableAnew(db: Connection, path: string): void {
+function makeDurableAnew(db: Connection): void {
   // A foreign reader may keep the WAL: its bytes are written once more, which makes them dirty, and synced.
-  if (!emptyWal(db)) rewrite(`${path}-wal`);
+  if (!emptyWal(db)) rewrite(`${db.name}-wal`);
 }
 
 function rewrite(path: string): void {
@@ -183,6 +195,7 @@ function startOver(db: Connection, start: Start): void {
 
 interface Replayed extends Omit<Recovered, "durable"> {
   readonly state: LogState;
+  readonly checkpointZxid: number;
   readonly last: ChainPoint;
   readonly committed: LogPosition;
   readonly tail: Uint8Array | undefined;
@@ -230,7 +243,7 @@ class Replay {
     }
     this.checkBoundaries(from.zxid);
     const tail = this.tail.length === 0 ? undefined : this.tail.copy();
-    return { state, founding, tree, sessions, lastTime, last, committed, tail };
+    return { state, checkpointZxid: from.zxid, founding, tree, sessions, lastTime, last, committed, tail };
   }
 
   private async replay(): Promise<void> {
