@@ -45,7 +45,10 @@ function spoil(file: string): void {
 /** Only tree.db, as of 20, has what came before. */
 function forgetEarlyLog(): void {
   const db = new Database(join(data, "log.db"));
-  const { epoch, crc } = db.prepare("SELECT epoch, crc FROM proposal WHERE zxid = 15").get() as Record<string, number>;
+  const { epoch, crc } = db.prepare("SELECT epoch, crc FROM proposal WHERE zxid = 15").get() as {
+    epoch: number;
+    crc: number;
+  };
   db.exec("DELETE FROM proposal WHERE zxid <= 15");
   db.exec(`UPDATE state SET log_start = 16, log_start_epoch = ${epoch}, log_start_crc = ${crc}`);
   db.close();

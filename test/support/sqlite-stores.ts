@@ -5,6 +5,7 @@
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
+import { assert } from "../../src/base/assert.ts";
 import { emptyWal, openForReading, openForWriting } from "../../src/storage/database.ts";
 import { Fold } from "../../src/storage/fold.ts";
 import { HistoryReader } from "../../src/storage/history.ts";
@@ -12,7 +13,7 @@ import { openStorage, type Storage } from "../../src/storage/index.ts";
 import { SnapshotFile, swapCheckpoint } from "../../src/storage/install.ts";
 import { LogBatches } from "../../src/storage/log-batches.ts";
 import type { LogStep } from "../../src/storage/log-messages.ts";
-import type { LogWriter } from "../../src/storage/log-port.ts";
+import { LogWriter } from "../../src/storage/log-port.ts";
 import { logFile } from "../../src/storage/log-schema.ts";
 import { readLogState } from "../../src/storage/log-state.ts";
 import { recover } from "../../src/storage/recovery.ts";
@@ -80,17 +81,21 @@ export class ThreadedStore implements DurableStore {
     return store;
   }
 
-  get log(): DurableLog {
-    const { log } = this.storage;
-    return new Proxy(log, {
-      get: (target, name: keyof DurableLog) => {
-        const step = target[name] as (write: number, ...rest: unknown[]) => void;
-        return (write: number, ...rest: unknown[]) => {
-          this.lastWrite = write;
-          step.call(target, write, ...rest);
-        };
-      },
-    });
+  /** Notes the write id of each step on its way. */
+  readonly log: DurableLog = {
+    acceptEpoch: (write, epoch) => this.next(write).acceptEpoch(write, epoch),
+    establishEpoch: (write, step) => this.next(write).establishEpoch(write, step),
+    append: (write, step) => this.next(write).append(write, step),
+    truncate: (write, to) => this.next(write).truncate(write, to),
+    commit: (write, point) => this.next(write).commit(write, point),
+    rememberAcks: (write, acks) => this.next(write).rememberAcks(write, acks),
+    form: (write, forming) => this.next(write).form(write, forming),
+    markRecovering: (write, reason) => this.next(write).markRecovering(write, reason),
+  };
+
+  private next(write: number): DurableLog {
+    this.lastWrite = write;
+    return this.storage.log;
   }
 
   get oldestZxid(): number {
@@ -150,7 +155,9 @@ export class ThreadedStore implements DurableStore {
   }
 
   async purge(upTo: number): Promise<void> {
-    (this.storage.log as LogWriter).purge(upTo);
+    const { log } = this.storage;
+    assert(log instanceof LogWriter, "the log of a storage is a LogWriter");
+    log.purge(upTo);
     while (this.oldestZxid <= upTo) await pause(1);
   }
 
@@ -160,7 +167,8 @@ export class ThreadedStore implements DurableStore {
 
   async install(from: DurableStore, offer: SnapshotOffer, boundaries: readonly LogPosition[]): Promise<void> {
     const incoming = await this.storage.receiveSnapshot({ offer, boundaries, clusterId: sampleClusterId });
-    const snapshot = (from as ThreadedStore).storage.openSnapshot(offer.id)!;
+    assert(from instanceof ThreadedStore, "checkpoints go between stores of one kind");
+    const snapshot = from.storage.openSnapshot(offer.id)!;
     const piece = 10_000;
     for (let at = 0; at < snapshot.bytes; at += piece) await incoming.write(await snapshot.read(at, piece));
     snapshot.close();
@@ -218,13 +226,15 @@ export class SteppedStore implements DurableStore {
     if (point === this.trap) throw new Death(point);
   };
 
-  /** Runs something that may be the end. */
-  private mortally(run: () => void): void {
+  /** Runs something that may be the end; returns whether it was not. */
+  private survives(run: () => void): boolean {
     try {
       run();
+      return true;
     } catch (error) {
       if (!(error instanceof Death || error instanceof StorageError)) throw error;
       this.isDead = true;
+      return false;
     }
   }
 
@@ -232,7 +242,7 @@ export class SteppedStore implements DurableStore {
     const steps = this.turn;
     this.turn = [];
     if (steps.length > 0 && !this.isDead) {
-      this.mortally(() => {
+      this.survives(() => {
         this.batches.write(steps);
         this.persisted = steps.at(-1)!.write;
         this.batches.raiseWatermark();
@@ -319,16 +329,16 @@ export class SteppedStore implements DurableStore {
     const expected = { offer, boundaries, clusterId: sampleClusterId };
     const file = await SnapshotFile.create(dataDir, expected);
     this.incoming = file;
-    await file.write(readFileSync(join((from as SteppedStore).files.path, "tree.old.db")));
-    this.mortally(() => this.passed("before checkpoint stored"));
-    if (this.isDead) return;
+    assert(from instanceof SteppedStore, "checkpoints go between stores of one kind");
+    await file.write(readFileSync(join(from.files.path, "tree.old.db")));
+    if (!this.survives(() => this.passed("before checkpoint stored"))) return;
     const base = await file.complete();
-    this.mortally(() => {
+    const isInstalled = this.survives(() => {
       this.passed("after checkpoint stored");
       this.batches.install(base);
       swapCheckpoint(dataDir, (point) => this.passed(point === "removed tree.db" ? "while swapping" : "after swap"));
     });
-    if (this.isDead) return;
+    if (!isInstalled) return;
     await this.close();
     await this.recover();
   }

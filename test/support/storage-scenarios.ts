@@ -69,7 +69,7 @@ export interface DurableStore {
 
 export interface StoreKind {
   /** A store that was never used, and its first process. */
-  make(): Promise<DurableStore>;
+  readonly make: () => Promise<DurableStore>;
   /** Whether a process can be killed at a point. */
   readonly canCrashAtPoints: boolean;
 }
