@@ -135,7 +135,7 @@ export class Leadership implements WriteHost, KeeperHost, DeskHost {
     for (let pending = this.takeCommitted(zxid); pending !== undefined; pending = this.takeCommitted(zxid)) {
       const { txn } = pending;
       apply(txn);
-      for (const op of txn.ops) this.preparer.applied(txn.zxid, op);
+      for (let index = 0; index < txn.ops.length; index++) this.preparer.applied(txn.zxid, txn.ops[index]!);
       this.keeper.applied(txn);
       pending.committed();
       answered(txn);

@@ -49,8 +49,9 @@ export class Session {
   /** Set when it has ended: a tombstone, which only keeps its outcomes. */
   end: SessionEnd | undefined;
   private readonly outcomes = new SeqMap<Outcome>();
-  /** Digest of the outcomes: their sum. */
+  /** Digest of the outcomes up to `digestedSeq`: their sum. Later ones are added when it is asked for. */
   private outcomesDigest = 0;
+  private digestedSeq = 0;
   /** Digest of what never changes. */
   private readonly termsDigest: number;
   /** Its digest when it was last asked for, and who is told before the first change since. */
@@ -82,12 +83,7 @@ export class Session {
     assert(outcome.seq === this.lastSeq + 1, "outcomes of a session come in the order of their seqs");
     this.change();
     this.lastSeq = outcome.seq;
-    this.keep(outcome);
-  }
-
-  private keep(outcome: Outcome): void {
     this.outcomes.set(outcome.seq, outcome);
-    this.outcomesDigest = (this.outcomesDigest + digestOfOutcome(outcome)) | 0;
   }
 
   acknowledge(seq: number): void {
@@ -98,10 +94,11 @@ export class Session {
   }
 
   private forget(seq: number): void {
-    const outcome = this.outcomes.get(seq);
-    if (outcome === undefined) return;
+    if (seq <= this.digestedSeq) {
+      const outcome = this.outcomes.get(seq);
+      if (outcome !== undefined) this.outcomesDigest = (this.outcomesDigest - digestOfOutcome(outcome)) | 0;
+    }
     this.outcomes.delete(seq);
-    this.outcomesDigest = (this.outcomesDigest - digestOfOutcome(outcome)) | 0;
   }
 
   /** It has ended. */
@@ -125,6 +122,11 @@ export class Session {
   /** The digest as of now; `changing` is told, with that digest, before the next change. */
   digest(changing: (session: Session, digest: number) => void): number {
     this.changing = changing;
+    for (let seq = Math.max(this.digestedSeq, this.acked) + 1; seq <= this.lastSeq; seq++) {
+      const outcome = this.outcomes.get(seq);
+      if (outcome !== undefined) this.outcomesDigest = (this.outcomesDigest + digestOfOutcome(outcome)) | 0;
+    }
+    this.digestedSeq = this.lastSeq;
     const { end } = this;
     let h = mixNumber(mixNumber(this.termsDigest, this.lastSeq), this.acked);
     if (end !== undefined) h = mix(mixNumber(mixNumber(h, end.zxid), end.time), end.expired ? 2 : 1);
@@ -138,7 +140,7 @@ export class Session {
     this.lastSeq = state.lastSeq;
     this.acked = state.acked;
     this.end = state.end;
-    for (const outcome of state.outcomes) this.keep(outcome);
+    for (const outcome of state.outcomes) this.outcomes.set(outcome.seq, outcome);
   }
 }
 
