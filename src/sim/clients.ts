@@ -276,6 +276,8 @@ export class SimClient {
   }
 
   proved(connection: Connection, sentAt: number, remainingMs: number): void {
+    // No time left: the end of the session is under way.
+    if (remainingMs === 0) return;
     connection.server.tell({ kind: "proved", session: this.session, untilMs: sentAt + remainingMs });
   }
 
@@ -407,9 +409,7 @@ class Connection implements SessionSink {
     this.server.tell({ kind: "watching", watch: this.watching, after: zxid });
   }
 
-  attached(terms: { timeoutMs: number; lastSeq: number; remainingMs: number }): void {
-    void terms;
-  }
+  attached(): void {}
 
   heartbeat(id: number, remainingMs: number): void {
     const sentAt = this.beats.get(id);

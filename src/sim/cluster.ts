@@ -217,11 +217,8 @@ export class Cluster implements EventTarget, DiskHost, ProcessHost {
     if (server.process !== undefined || server.boots !== boots) return;
     const { id, disk } = server;
     const recovered = this.recover(server);
-    if (recovered === undefined) {
-      if (this.failure === undefined && server.process === undefined && server.boots === boots)
-        this.bootAfter(server, 100);
-      return;
-    }
+    // A fault has ended it meanwhile, and its next start is planned.
+    if (recovered === undefined) return;
     const process = new SimProcess(id, ++server.lives, this.scheduler, this);
     server.process = process;
     server.committedZxid = recovered.state.committed.zxid;
@@ -314,6 +311,7 @@ export class Cluster implements EventTarget, DiskHost, ProcessHost {
         this.see({ kind: "read", node, floor, zxid });
       },
       client: (fact) => {
+        if (this.tracer !== undefined) this.trace(node, `client ${JSON.stringify(fact)}`);
         if (fact.kind === "event") this.coverage.hit("client", "watch event");
         else if (fact.kind === "ended") this.coverage.hit("client", "session over");
         this.see(fact);

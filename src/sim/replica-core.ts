@@ -1,7 +1,7 @@
 /** The production replica as the core of a simulated server, and the clients of all servers. */
 import { ByteReader } from "../base/bytes.ts";
 import { refusal } from "../base/reasons.ts";
-import type { HistoryPort, Recovered } from "../replica/ports.ts";
+import type { Recovered } from "../replica/ports.ts";
 import { Replica, type ReplicaConfig, type ReplicaPorts } from "../replica/replica.ts";
 import { decodeTxn } from "../replica/txn-codec.ts";
 import { applyToSessions } from "../sessions/apply.ts";
@@ -89,7 +89,7 @@ class ReplicaCore implements Core, ClientServer {
     };
     const replicaPorts: ReplicaPorts = {
       ...ports,
-      history: ports.history as HistoryPort,
+      history: ports.history,
       stateChanged: () => undefined,
       diverged: ({ zxid, own, agreed }) => {
         events.diverged(`its digest at ${zxid} is ${own}, most have ${agreed ?? "different ones"}`);

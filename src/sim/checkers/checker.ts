@@ -5,7 +5,7 @@ import type { FactKind, FactOf } from "../facts.ts";
 export interface Surroundings {
   readonly voters: readonly number[];
   /** Virtual milliseconds. */
-  now(): number;
+  readonly now: () => number;
   /** The committed history so far, as of just before what is being seen. */
   readonly model: Model;
 }

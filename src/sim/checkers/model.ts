@@ -85,7 +85,7 @@ export class Model {
         if (node !== undefined) node.aversion = op.stat.aversion;
         break;
       case OpKind.openSession:
-        this.sessions.set(zxid, { timeoutMs: Number(timeoutOf(op)), lastSeq: 0, end: 0 });
+        this.sessions.set(zxid, { timeoutMs: timeoutOf(op), lastSeq: 0, end: 0 });
         break;
       case OpKind.closeSession: {
         const session = this.sessions.get(txn.session);

@@ -245,7 +245,9 @@ const s03: Checker = {
         if (promise === undefined) return;
         const allowed = promise.until - (promise.until - promise.since) * clockError - 1;
         if (at < allowed)
-          fail(`session ${session} expires at ${at} ms, it was promised to live until ${promise.until} ms`);
+          fail(
+            `session ${session} expires at ${at} ms, at ${promise.since} ms it was promised to live until ${promise.until} ms`,
+          );
       },
     };
   },
