@@ -35,6 +35,10 @@ class Member {
     this.child.stdout.resume();
   }
 
+  get pid(): number {
+    return this.child!.pid!;
+  }
+
   signal(signal: NodeJS.Signals): void {
     this.child!.kill(signal);
   }

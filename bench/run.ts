@@ -9,6 +9,7 @@ import { cpus, loadavg, release, tmpdir, totalmem } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { ensembleWorkloads } from "./ensemble-workloads.ts";
 import { failover } from "./failover.ts";
 import { fanOut } from "./fan-out-workload.ts";
 import { largeTree } from "./large-tree.ts";
@@ -16,7 +17,7 @@ import { Report } from "./report.ts";
 import { streamWorkloads } from "./stream-workloads.ts";
 import type { Workload } from "./workload.ts";
 
-const workloads: readonly Workload[] = [...streamWorkloads, fanOut, largeTree, failover];
+const workloads: readonly Workload[] = [...streamWorkloads, ...ensembleWorkloads, fanOut, largeTree, failover];
 
 const { values: flags } = parseArgs({
   options: {
