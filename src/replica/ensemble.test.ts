@@ -599,7 +599,7 @@ describe("a linearizable read", () => {
       [true, 1],
       [true, 1],
     ]);
-    const written = others[0]!.write(setData("/a", bytes("new")));
+    const written = others[0].write(setData("/a", bytes("new")));
     world.settle();
     expect(reasonsOf(written)).toEqual([""]);
     const read = one.read(getData("/a"), true);
