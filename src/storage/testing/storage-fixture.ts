@@ -6,6 +6,7 @@ import { ByteReader, ByteWriter } from "../../base/bytes.ts";
 import { decodeTxn, encodeTxn } from "../../replica/txn-codec.ts";
 import type { HistoryResult } from "../../replica/ports.ts";
 import type { Txn } from "../../tree/txn.ts";
+import type { LogReadResult } from "../../zab/durable-log.ts";
 import { openStorage, type Storage, type StorageOptions } from "../index.ts";
 import type { SampleHistory } from "./sample-history.ts";
 
@@ -22,6 +23,7 @@ export class StorageFixture {
   private write = 0;
   private ticket = 0;
   private readonly reads = new Map<number, (result: HistoryResult) => void>();
+  private readonly logReads = new Map<number, (result: LogReadResult) => void>();
   private readonly waiting = new Map<number, () => void>();
 
   static async open(dataDir: string, options: Partial<StorageOptions> = {}): Promise<StorageFixture> {
@@ -32,6 +34,7 @@ export class StorageFixture {
       onFailure: (error) => fixture.failures.push(error),
       onPersisted: (write) => fixture.onPersisted(write),
       onHistory: (ticket, result) => fixture.onHistory(ticket, result),
+      onLogRead: (ticket, result) => fixture.onLogRead(ticket, result),
       ...options,
     });
     return fixture;
@@ -65,6 +68,20 @@ export class StorageFixture {
       this.reads.set(ticket, resolve);
       this.storage.history.readAfter(ticket, after, upTo, maxBytes);
     });
+  }
+
+  /** What follows `after`, as another server asks for it. */
+  readLog(after: number, maxBytes = 1 << 20): Promise<LogReadResult> {
+    const ticket = ++this.ticket;
+    return new Promise((resolve) => {
+      this.logReads.set(ticket, resolve);
+      this.storage.source.readLog(ticket, after, maxBytes);
+    });
+  }
+
+  private onLogRead(ticket: number, result: LogReadResult): void {
+    this.logReads.get(ticket)!(result);
+    this.logReads.delete(ticket);
   }
 
   private onHistory(ticket: number, result: HistoryResult): void {
