@@ -34,9 +34,10 @@ const rowsPerScan = 4000;
 const znodesPerWrite = 20_000;
 /** tree.db's WAL is copied into the file after this many znodes were written to it. */
 const znodesPerWalCheckpoint = 10_000;
-/** Beyond this the log's WAL cannot start over because somebody always reads it: long pauses let it. */
+/** Beyond this the log's WAL cannot start over because somebody always reads it: a long pause now and then lets it. */
 const largeWalBytes = 64 * 1024 * 1024;
 const largeWalPauseMs = 500;
+const betweenLongPausesMs = 2500;
 /** Between two rounds of the scrub. */
 const scrubRestMs = 3600_000;
 /** After each mebibyte of a copy. */
@@ -54,12 +55,12 @@ const { dataDir, pace, retention } = workerData as CheckpointWorkerData;
 class Checkpoint {
   private readonly log: Connection;
   private readonly target: Statement;
-  private readonly rowAhead: Statement;
   private readonly copy = new TreeCopy(dataDir);
   private readonly scrub: Scrub;
   private tree: Connection;
   private fold: Fold;
   private unchecked = 0;
+  private longPauseAt = 0;
   private caughtUpAt = performance.now();
   private retentionLookedAt = 0;
   private scrubRestsUntil = 0;
@@ -71,9 +72,6 @@ class Checkpoint {
     this.log = openForReading(join(dataDir, "log.db"), logFile, { cacheKiB: 2048 });
     // While a checkpoint is being installed, tree.db stays what the mark in the log says it is.
     this.target = this.log.prepare("SELECT committed_zxid FROM state WHERE install IS NULL").pluck();
-    this.rowAhead = this.log
-      .prepare(`SELECT zxid FROM proposal WHERE zxid > ? ORDER BY zxid, op LIMIT 1 OFFSET ${rowsPerScan}`)
-      .pluck();
     this.scrub = new Scrub(this.log);
     this.tree = this.openTree();
     this.fold = new Fold(this.log, this.tree);
@@ -134,10 +132,20 @@ class Checkpoint {
     this.caughtUpAt = performance.now();
   }
 
-  /** Lets others work for as long as this did; longer when the log's WAL waits for a moment without readers. */
+  /**
+   * Lets others work for as long as this did; longer when the log's WAL waits for a moment without readers. Not each
+   * time: a WAL that has started over keeps its size until somebody writes again.
+   */
   private async yieldTo(workedMs: number): Promise<void> {
-    const wal = statSync(join(dataDir, "log.db-wal"), { throwIfNoEntry: false })?.size ?? 0;
-    await pause(wal > largeWalBytes ? largeWalPauseMs : workedMs);
+    const now = performance.now();
+    const isLongDue = now - this.longPauseAt >= betweenLongPausesMs;
+    const wal = isLongDue ? (statSync(join(dataDir, "log.db-wal"), { throwIfNoEntry: false })?.size ?? 0) : 0;
+    if (wal <= largeWalBytes) {
+      await pause(workedMs);
+      return;
+    }
+    await pause(largeWalPauseMs);
+    this.longPauseAt = performance.now();
   }
 
   /** Folds up to `target`, with a pause at each `yield`. */
@@ -145,7 +153,7 @@ class Checkpoint {
     const { fold } = this;
     while (fold.zxid < target) {
       while (fold.scanned < target && fold.pending < znodesPerWrite) {
-        fold.scan(this.scanEnd(target));
+        fold.scan(target, rowsPerScan);
         yield;
       }
       this.unchecked += fold.pending;
@@ -153,14 +161,6 @@ class Checkpoint {
       say({ kind: "folded", zxid: fold.zxid });
       if (this.unchecked >= znodesPerWalCheckpoint) this.copyWal();
     }
-  }
-
-  /** The end of a scan of not too many rows. */
-  private scanEnd(target: number): number {
-    const { scanned } = this.fold;
-    const ahead = this.rowAhead.get(scanned) as number | undefined;
-    // The transaction `ahead` belongs to may be only half within reach.
-    return ahead === undefined ? target : Math.min(target, Math.max(scanned + 1, ahead - 1));
   }
 
   private reopen(): void {

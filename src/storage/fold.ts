@@ -3,8 +3,8 @@
  *
  * What follows a znode's last change is all that is written: within a step changes are gathered by znode, a thousand
  * writes to one znode become one row. A row's data is not even read unless it is the last. Most transactions set data,
- * so those rows are scanned with few columns and everything else in full: one pass over the log costs well under a
- * microsecond for each write.
+ * so rows are scanned with few columns, and only where others are among them those are read once more, in full: one pass
+ * over the log costs well under a microsecond for each write.
  *
  * The digest is carried along and must equal the tree's at the same transaction.
  */
@@ -41,12 +41,12 @@ interface Dirty {
 }
 
 /** Kinds of rows that are scanned with few columns: they say nothing that a thin row does not. */
-const thinKinds = [OpKind.setData, OpKind.check, OpKind.rejected].join(", ");
+const thinKinds: readonly number[] = [OpKind.setData, OpKind.check, OpKind.rejected];
 
-const thinSelect = `SELECT zxid, op, kind, session, seq, acked, fingerprint, code, failed_op, znode, mtime FROM proposal
-  WHERE zxid > ? AND zxid <= ? AND kind IN (${thinKinds}) ORDER BY zxid, op`;
+const thinSelect = `SELECT zxid, op, kind, session, seq, acked, fingerprint, code, failed_op, znode, mtime, count
+  FROM proposal WHERE zxid > ? AND zxid <= ? ORDER BY zxid, op LIMIT ?`;
 const fullSelect = `${proposalSelectWithoutData}
-  WHERE zxid > ? AND zxid <= ? AND kind NOT IN (${thinKinds}) ORDER BY zxid, op`;
+  WHERE zxid > ? AND zxid <= ? AND kind NOT IN (${thinKinds.join(", ")}) ORDER BY zxid, op`;
 
 export class Fold {
   private readonly tree: Connection;
@@ -117,21 +117,35 @@ export class Fold {
     return this.dirty.size;
   }
 
-  /** Gathers what the transactions after the last ones scanned do, up to `upTo`, which is committed. */
-  scan(upTo: number): void {
-    const thin = this.thinRows.all(this.scanned, upTo) as SqlRow[];
-    const full = this.fullRows.all(this.scanned, upTo) as SqlRow[];
+  /**
+   * Gathers what the transactions after the last ones scanned do, up to `upTo`, which is committed, or up to the last
+   * one that is whole within this many rows.
+   */
+  scan(upTo: number, rows = Infinity): void {
+    const from = this.scanned;
+    let thin = this.thinRows.all(from, upTo, rows === Infinity ? -1 : rows) as SqlRow[];
+    let end = upTo;
+    if (thin.length >= rows) {
+      end = wholeUpTo(thin);
+      // One transaction alone may have more rows.
+      if (end === from) thin = this.thinRows.all(from, (end = from + 1), -1) as SqlRow[];
+    }
+    let full: SqlRow[] | undefined;
+    let nextFull = 0;
     let transactions = 0;
-    let t = 0;
-    for (const row of full) {
-      for (; t < thin.length && isBefore(thin[t]!, row); t++) transactions += this.applyThin(thin[t]!);
-      transactions += this.applyFull(row);
+    for (const row of thin) {
+      if ((row[0] as number) > end) break;
+      if (thinKinds.includes(row[2] as number)) {
+        transactions += this.applyThin(row);
+        continue;
+      }
+      full ??= this.fullRows.all(from, end) as SqlRow[];
+      transactions += this.applyFull(full[nextFull++]!);
     }
-    for (; t < thin.length; t++) transactions += this.applyThin(thin[t]!);
-    if (transactions !== upTo - this.scanned) {
-      throw new StorageError("CORRUPT", `transactions are missing from the log between ${this.scanned} and ${upTo}`);
+    if (transactions !== end - from) {
+      throw new StorageError("CORRUPT", `transactions are missing from the log between ${from} and ${end}`);
     }
-    this.scanned = upTo;
+    this.scanned = end;
   }
 
   /**
@@ -331,8 +345,11 @@ export class Fold {
   }
 }
 
-function isBefore(a: SqlRow, b: SqlRow): boolean {
-  return (a[0] as number) < (b[0] as number) || (a[0] === b[0] && (a[1] as number) < (b[1] as number));
+/** The last transaction whose rows are all there, given that only the end may be cut off. */
+function wholeUpTo(thin: readonly SqlRow[]): number {
+  const last = thin.at(-1)!;
+  const [zxid, op, count] = [last[0] as number, last[1] as number, last[11] as number];
+  return op === count - 1 ? zxid : zxid - 1;
 }
 
 function marks(count: number): string {
