@@ -4,7 +4,7 @@
  *
  *   - The young generation may grow to 128 MB, without any gain in speed over 32.
  *   - The old one may grow to several times what is alive before it is collected. With a small tree that may be so; with
- *     a large one it is collected when it has grown by three quarters, which costs helper threads two microseconds a create.
+ *     a large one it is collected when it has grown by half, which costs helper threads up to four microseconds a create.
  *   - What a burst of writes made it grow stays until the next burst: nothing is allocated, so nothing is collected.
  *
  * The first two are bounded by flags that V8 reads again and again, the third by a full collection when nothing happens:
@@ -21,7 +21,7 @@ const youngBytes = 32 * 1024 * 1024;
 /** With this much in buffers a tree is large. */
 const largeTreeBytes = 128 * 1024 * 1024;
 /** How much the old generation then grows between two collections. 0 leaves it to V8. */
-const growingPercent = 75;
+const growingPercent = 50;
 
 /** A server is idle when it did almost nothing for this long. */
 const idleMs = 1500;

@@ -38,6 +38,16 @@ export interface RunningServer {
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   checkOptions(options);
+  const heap = new HeapKeeper();
+  try {
+    return await start(options, heap);
+  } catch (error) {
+    heap.stop();
+    throw error;
+  }
+}
+
+async function start(options: ServerOptions, heap: HeapKeeper): Promise<RunningServer> {
   const { ensemble, dataDir } = options;
   const logger = pino({ name: "zabtree", level: options.logLevel ?? "warn" }, pino.destination({ fd: 2, sync: true }));
   const core = await ServerCore.open({
@@ -64,7 +74,6 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     throw new ConfigError(`cannot listen: ${error instanceof Error ? error.message : String(error)}`);
   }
   if (ensemble !== undefined) core.start();
-  const heap = new HeapKeeper();
   const { listen, http, peerListen, servers } = ports;
   logger.info({ listen, http, peerListen, dataDir, epoch: core.epoch }, "listening");
   let stopped: Promise<void> | undefined;
