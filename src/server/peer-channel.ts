@@ -39,6 +39,8 @@ export function openPeerClient(
     "grpc.service_config_disable_resolution": 1,
     "grpc.enable_http_proxy": 0,
     "grpc-node.flow_control_window": windowBytes,
+    // Addresses prove nothing, and an IP address is no name for TLS.
+    ...(tls === undefined ? {} : { "grpc.ssl_target_name_override": `zabtree-member-${member}` }),
   };
   return new Client(address, peerChannelCredentials(tls, member), options);
 }

@@ -139,7 +139,7 @@ it("without a quorum nothing is answered, and with one again everything goes on"
   await Promise.all([one.kill(), two.kill()]);
   await pause(2500);
   expect(await three.serves()).toBe(false);
-  const { tree } = await three.connect();
+  const { tree } = await three.newConnection();
   await expect(tree.getData({ path: "/minority" })).rejects.toMatchObject({ reason: "NO_LEADER" });
   await expect(tree.setData({ path: "/minority" })).rejects.toMatchObject({ reason: "NO_LEADER" });
   one.start();

@@ -79,6 +79,15 @@ export class EnsembleServer {
     return this.connection;
   }
 
+  /** A connection of one's own, until the end of the test. */
+  async newConnection(): Promise<Connection> {
+    const connection = await connect({ server: this.address, timeoutMs: 5000 });
+    cleanUp(() => {
+      connection.close();
+    });
+    return connection;
+  }
+
   disconnect(): void {
     this.connection?.close();
     this.connection = undefined;
@@ -232,6 +241,8 @@ export class Ensemble {
 
 /** What a client may hear from a server that is no longer, or not yet, part of the ensemble. */
 function isTransient(error: unknown): boolean {
+  // Somebody else has found that server gone, and has closed the connection that is shared.
+  if (error instanceof Error && error.message === "Channel has been shut down") return true;
   if (!(error instanceof ZabtreeError)) return false;
   const { reason } = error;
   if (reason === undefined) return error.unavailable || error.code === 4 || error.code === 1;
