@@ -123,9 +123,9 @@ class Checkpoint {
   private async foldTo(target: number): Promise<void> {
     let start = performance.now();
     for (const _ of this.steps(target)) {
+      if (!this.isInterrupted) await this.yieldTo(performance.now() - start);
       // Half a step leaves nothing behind: what was not committed is folded again by whoever comes next.
       if (this.isInterrupted) break;
-      await this.yieldTo(performance.now() - start);
       start = performance.now();
     }
     if (this.isInterrupted) this.reopen();

@@ -92,6 +92,8 @@ export class SnapshotFile {
       const { clusterId, boundaries } = this.expected;
       return { zxid, epoch, crc, digest, clusterId, boundaries, acls };
     } catch (error) {
+      // Whatever happened to the files then is no fault of theirs.
+      this.checkReceiving();
       await this.discard();
       throw asStorageError(error);
     }
