@@ -426,7 +426,9 @@ export class Leading {
       // Before its synchronization a learner has nothing to say: it waits for a quorum, as this server does.
       if (isInSync(learner) || this.phase === "broadcast") this.drop(learner);
     }
-    if (now - (log.unsyncedSince ?? now) > timeouts.stallMs) this.peer.stepDown("writes stall");
+    // A server alone has nobody to leave the office to: it waits for its disk.
+    const stalls = !this.peer.isAlone && now - (log.unsyncedSince ?? now) > timeouts.stallMs;
+    if (stalls) this.peer.stepDown("writes stall");
     else if (this.phase === "discovery" && now - this.startedAt > timeouts.initMs) this.peer.stepDown("no quorum came");
     else if (this.phase !== "discovery" && !this.hearsQuorum()) this.peer.stepDown("no quorum is heard");
     else if (now - this.lastPing >= timeouts.pingMs) this.pingAll();

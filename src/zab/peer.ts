@@ -40,6 +40,7 @@ import { hasLost, ReplicatedLog } from "./replicated-log.ts";
 export interface PeerContext {
   readonly self: number;
   readonly quorum: Quorum;
+  readonly isAlone: boolean;
   readonly now: number;
   readonly timeouts: PeerTimeouts;
   readonly config: { readonly pieceBytes: number };
@@ -81,6 +82,8 @@ export class Peer implements PeerContext {
   readonly network: PeerNetwork;
   readonly host: PeerHost;
   quorum: Quorum;
+  /** Whether this server is a quorum by itself. */
+  isAlone: boolean;
   now = 0;
   diskLow = false;
   /** What an empty server waits for; "" when nothing. */
@@ -123,6 +126,7 @@ export class Peer implements PeerContext {
     this.host = host;
     this.memberList = config.members;
     this.quorum = quorumOf(config.members);
+    this.isAlone = this.quorum.isMet(new Set([this.self]));
     this.neighbours = new Neighbours(this.timeouts.hearMs);
     // A server that is alone has nobody to bring up to date.
     const windowBytes = config.members.length === 1 ? 0 : (config.windowBytes ?? defaultWindowBytes);
@@ -143,6 +147,7 @@ export class Peer implements PeerContext {
   setMembers(members: readonly Member[]): void {
     this.memberList = members;
     this.quorum = quorumOf(members);
+    this.isAlone = this.quorum.isMet(new Set([this.self]));
   }
 
   get role(): PeerState {
@@ -188,11 +193,6 @@ export class Peer implements PeerContext {
 
   get recovering(): string | undefined {
     return this.log.recovering;
-  }
-
-  /** Whether this server is a quorum by itself. */
-  get isAlone(): boolean {
-    return this.quorum.isMet(new Set([this.self]));
   }
 
   get growthRefused(): boolean {
