@@ -276,6 +276,7 @@ export class GrpcPeerNetwork implements PeerNetwork, LinkHost, PeerServiceHost {
 
   private listenToLeader(link: PeerLink, call: OutgoingCall, hangUp: () => void): void {
     const { member } = link;
+    const peer = `member ${member}`;
     const end = (): void => {
       clearTimeout(timer);
       hangUp();
@@ -294,7 +295,7 @@ export class GrpcPeerNetwork implements PeerNetwork, LinkHost, PeerServiceHost {
     });
     call.on("data", (message: Buffer) => {
       if (link.isOver) return;
-      const problem = readMessage(this.admission, `member ${member}`, () => {
+      const problem = readMessage(this.admission, peer, () => {
         reader.message(message, accepted);
         return undefined;
       });

@@ -75,6 +75,7 @@ export class PeerServiceCalls {
 
   private elect(call: IncomingCall): void {
     const { host } = this;
+    const peer = call.getPeer();
     let hello: Hello | undefined;
     const timer = this.expectHello(call);
     const over = (): void => {
@@ -82,7 +83,7 @@ export class PeerServiceCalls {
       if (hello !== undefined) host.electEnded(call, hello.memberId);
     };
     call.on("data", (bytes: Buffer) => {
-      const problem = readMessage(host.admission, call.getPeer(), () => {
+      const problem = readMessage(host.admission, peer, () => {
         const message = decode(ElectRequestSchema, bytes);
         if (hello !== undefined) {
           host.notified(call, hello, notificationOf(message));
@@ -111,6 +112,7 @@ export class PeerServiceCalls {
 
   private follow(call: IncomingCall): void {
     const { host } = this;
+    const peer = call.getPeer();
     let link: PeerLink | undefined;
     let problem: Refusal | undefined;
     const timer = this.expectHello(call);
@@ -134,7 +136,7 @@ export class PeerServiceCalls {
     };
     call.on("data", (bytes: Buffer) => {
       if (problem !== undefined || link?.isOver === true) return;
-      problem = readMessage(host.admission, call.getPeer(), () => {
+      problem = readMessage(host.admission, peer, () => {
         reader.message(bytes, opened);
         return problem;
       });
