@@ -706,6 +706,15 @@ export class Cluster implements EventTarget, DiskHost, ProcessHost {
     return core.sort((a, b) => a - b);
   }
 
+  /** Directions that carry nothing until they are opened again, beside those that faults have closed. */
+  close(paths: readonly (readonly [number, number])[]): void {
+    for (const [from, to] of paths) this.network.block(from, to);
+  }
+
+  open(paths: readonly (readonly [number, number])[]): void {
+    for (const [from, to] of paths) this.network.unblock(from, to);
+  }
+
   /** Before the ensemble is founded, every founder is needed. */
   private isFounded(): boolean {
     return (

@@ -4,6 +4,7 @@ import { Model } from "./checkers/model.ts";
 import { Cluster, type Failure, type Tracer } from "./cluster.ts";
 import type { ProgramFactory } from "./core.ts";
 import type { Scenario } from "./fault.ts";
+import { Seed, type Prng } from "./prng.ts";
 
 export interface RunResult {
   readonly seed: string;
@@ -77,8 +78,56 @@ function live(cluster: Cluster, scenario: Scenario): void {
     cluster.fail("L04", "the leader changes without a fault");
     return;
   }
+  if (isWhole) {
+    const chance = new Seed(scenario.seed).stream("links");
+    const passed = chance.chance(0.5) ? isolateOne(cluster, scenario, chance) : breakOneWay(cluster, scenario, chance);
+    if (!passed) return;
+    const again = cluster.virtualMs + 20 * timeoutMs;
+    while (!settled() && cluster.virtualMs < again) if (!cluster.runTo(cluster.virtualMs + 200)) return;
+    if (!settled()) {
+      cluster.fail("L01", "no leader that everybody follows once the links work again");
+      return;
+    }
+  }
   cluster.stopCalling();
   rest(cluster, core);
+}
+
+function elected(cluster: Cluster): number {
+  return cluster.coverage.of("election", "leader established");
+}
+
+/** A follower that was alone for a while comes back: that topples nobody. */
+function isolateOne(cluster: Cluster, { timeoutMs }: Scenario, chance: Prng): boolean {
+  const ids = cluster.members.map(({ id }) => id);
+  const followers = cluster.cores(ids).filter(({ core }) => core?.role === "following");
+  if (followers.length === 0) return true;
+  const { id } = chance.pick(followers);
+  const paths = ids.filter((other) => other !== id).flatMap((other) => [[id, other] as const, [other, id] as const]);
+  const before = elected(cluster);
+  cluster.close(paths);
+  if (!cluster.runTo(cluster.virtualMs + 4 * timeoutMs)) return false;
+  cluster.open(paths);
+  if (!cluster.runTo(cluster.virtualMs + 4 * timeoutMs)) return false;
+  const elections = elected(cluster) - before;
+  if (elections > 1) cluster.fail("L07", `server ${id} was alone for a while, and ${elections} elections followed`);
+  return elections <= 1;
+}
+
+/** One voter does not hear another one: elections must not go on for ever. */
+function breakOneWay(cluster: Cluster, { timeoutMs }: Scenario, chance: Prng): boolean {
+  const voters = chance.shuffled(cluster.members.filter(({ voter }) => voter).map(({ id }) => id));
+  const path = [voters[0]!, voters[1]!] as const;
+  cluster.close([path]);
+  if (!cluster.runTo(cluster.virtualMs + 10 * timeoutMs)) return false;
+  const [elections, acknowledged] = [elected(cluster), cluster.acknowledged];
+  if (!cluster.runTo(cluster.virtualMs + 5 * timeoutMs)) return false;
+  if (elected(cluster) !== elections || cluster.acknowledged === acknowledged) {
+    cluster.fail("L08", `server ${path[1]} does not hear server ${path[0]}, and the ensemble does not come to rest`);
+    return false;
+  }
+  cluster.open([path]);
+  return true;
 }
 
 /** Longest session timeout of the clients, with what clocks that run slow add, and the time an expiry takes. */

@@ -233,7 +233,8 @@ export function drawScenario(seed: string): Scenario {
     disk: {
       writeTime: chance.pick([50, 200]),
       syncTime: chance.pick([200, 1000, 5000]),
-      maxGathered: chance.pick([1, 4, 16]),
+      // The writer takes all that has come meanwhile; with less, a slow disk would only show an overload.
+      maxGathered: chance.pick([8, 32, 128]),
       checkpointEvery: chance.pick([10, 50, 300]),
     },
     clockRates: Array.from({ length: nodes }, () => (chance.chance(0.5) ? 1 : 0.97 + chance.float() * 0.06)),
