@@ -24,6 +24,7 @@ export class Checkpointer {
   private readonly ended: Promise<void>;
   private tickets = 0;
   private readonly asked = new Map<number, (copy: CheckpointCopy | undefined) => void>();
+  private isOver = false;
 
   /** `zxid`: where recovery found tree.db. */
   constructor(data: CheckpointWorkerData, zxid: number, events: CheckpointEvents) {
@@ -36,6 +37,7 @@ export class Checkpointer {
     );
     this.ended = new Promise((resolve) => {
       this.worker.on("exit", () => {
+        this.isOver = true;
         for (const answer of this.asked.values()) answer(undefined);
         this.asked.clear();
         resolve();
@@ -73,6 +75,7 @@ export class Checkpointer {
    * that cannot be had now.
    */
   copy(least: number): Promise<CheckpointCopy | undefined> {
+    if (this.isOver) return Promise.resolve(undefined);
     const ticket = ++this.tickets;
     return new Promise((resolve) => {
       this.asked.set(ticket, resolve);
