@@ -468,15 +468,12 @@ export class Leading {
     return [...acks].map(([member, position]) => ({ member, position }));
   }
 
-  /** Whether no quorum has room for growth on its disks. */
+  /** Whether servers whose disks are known to be low keep the others from being a quorum. */
   get growthRefused(): boolean {
-    const { self, quorum, diskLow } = this.peer;
-    const roomy = new Set<number>();
-    if (!diskLow) roomy.add(self);
-    for (const { member, stage, diskLow: low } of this.learners.values()) {
-      if (stage === "synced" && !low) roomy.add(member);
-    }
-    return !quorum.isMet(roomy);
+    const { self, diskLow, members, quorum } = this.peer;
+    const low = new Set(diskLow ? [self] : []);
+    for (const learner of this.learners.values()) if (learner.diskLow) low.add(learner.member);
+    return low.size > 0 && !quorum.isMet(new Set(members.map(({ id }) => id).filter((id) => !low.has(id))));
   }
 
   /** This server leads no more: every link ends. */

@@ -50,6 +50,7 @@ export interface PeerContext {
   readonly network: PeerNetwork;
   readonly host: PeerHost;
   readonly diskLow: boolean;
+  readonly members: readonly Member[];
   /** The highest epoch that any server is known to have promised. */
   readonly highestPromise: number;
   notePromise(epoch: number): void;

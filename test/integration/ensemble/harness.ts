@@ -246,15 +246,9 @@ function isTransient(error: unknown): boolean {
   if (!(error instanceof ZabtreeError)) return false;
   const { reason } = error;
   if (reason === undefined) return error.unavailable || error.code === 4 || error.code === 1;
-  return [
-    "NO_LEADER",
-    "SHUTTING_DOWN",
-    "OUTCOME_UNKNOWN",
-    "OVERLOADED",
-    "DISK_LOW",
-    "ZXID_NOT_REACHED",
-    "SEQUENCE_GAP",
-  ].includes(reason);
+  return ["NO_LEADER", "SHUTTING_DOWN", "OUTCOME_UNKNOWN", "OVERLOADED", "ZXID_NOT_REACHED", "SEQUENCE_GAP"].includes(
+    reason,
+  );
 }
 
 /**
