@@ -197,7 +197,9 @@ export class Cluster implements EventTarget, DiskHost, ProcessHost {
 
   private call(): void {
     if (!this.calling || this.calls >= this.scenario.calls) return;
-    this.scheduler.after(this.clients.exponential(this.scenario.callEvery), this, Event.call);
+    // After the faults, servers that lag must be able to catch up with their small pieces of history.
+    const every = this.scenario.callEvery * (this.frozen ? 4 : 1);
+    this.scheduler.after(this.clients.exponential(every), this, Event.call);
     const burst = this.clients.chance(0.1) ? this.clients.between(2, 8) : 1;
     for (let i = 0; i < burst; i++) {
       const draw = this.clients.next();

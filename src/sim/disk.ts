@@ -78,6 +78,9 @@ export interface DiskRecovered {
   readonly tail: readonly Row[];
 }
 
+/** How long the log after a checkpoint is kept for those who install it, microseconds. */
+const servedFor = 5_000_000;
+
 interface Commit {
   readonly steps: readonly Step[];
   readonly undo: () => void;
@@ -133,6 +136,8 @@ export class SimDisk {
   private incoming: Checkpoint | undefined;
   private readonly offered = new Map<string, Checkpoint>();
   private snapshots = 0;
+  /** The checkpoint served last: whoever installs it needs the log after it. */
+  private served = { zxid: 0, until: 0 };
   // one life
   private endpoint: Endpoint | undefined;
   private turn: Step[] = [];
@@ -411,9 +416,13 @@ export class SimDisk {
     if (this.passes("before fold")) return;
     this.fold();
     if (this.passes("after fold")) return;
-    if (this.older !== undefined && this.older.at.zxid > this.image.header.base.at.zxid) {
+    const upTo = Math.min(
+      this.older?.at.zxid ?? 0,
+      this.served.until > this.scheduler.now ? this.served.zxid : Infinity,
+    );
+    if (upTo > this.image.header.base.at.zxid) {
       this.coverage.hit("log", "purge");
-      this.turn.push(steps.purge(this.older.at.zxid));
+      this.turn.push(steps.purge(upTo));
     }
     this.older = this.tree;
   }
@@ -449,6 +458,7 @@ export class SimDisk {
     }
     // The copy served takes the place of the older checkpoint, and the log from it on is kept.
     this.older = made;
+    this.served = { zxid: made.at.zxid, until: this.scheduler.now + servedFor };
     const id = `${this.node}/${++this.snapshots}`;
     this.offered.set(id, made);
     const { crc } = made.rows.at(-1)!;

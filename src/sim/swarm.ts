@@ -228,7 +228,7 @@ export function drawScenario(seed: string): Scenario {
     pingMs: 100,
     timeoutMs,
     windowBytes: chance.pick([0, 500, 5000, 100_000]),
-    pieceBytes: chance.pick([200, 2000, 20_000]),
+    pieceBytes: chance.pick([1000, 4000, 20_000]),
     network: { minDelay: chance.pick([50, 100]), meanDelay, keepalive: chance.pick([300_000, 2_000_000, 10_000_000]) },
     disk: {
       writeTime: chance.pick([50, 200]),
