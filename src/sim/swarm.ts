@@ -72,14 +72,19 @@ const classes: Readonly<Record<FaultKind, { weight: number; make: Maker }>> = {
   },
   trap: {
     weight: 8,
-    make: (chance, at, world) => ({
-      at,
-      kind: "trap",
-      target: target(chance, world),
-      point: chance.pick(persistencePoints),
-      skip: chance.chance(0.7) ? 0 : chance.below(5),
-      mode: mode(chance),
-    }),
+    make: (chance, at, world) => {
+      const point = chance.pick(persistencePoints);
+      // An ensemble forms only once, at the very beginning, when there is no leader.
+      const forming = point.endsWith(" form");
+      return {
+        at: forming ? 0 : at,
+        kind: "trap",
+        target: forming ? chance.between(1, world.voters) : target(chance, world),
+        point,
+        skip: forming || chance.chance(0.7) ? 0 : chance.below(5),
+        mode: mode(chance),
+      };
+    },
   },
   failSync: {
     weight: 2,
