@@ -242,6 +242,8 @@ export class SimClient {
             { kind: "check", path, version: null, exists: chance.chance(0.8) },
             { kind: "setData", path, data, version },
             { kind: "create", path: `${path}/m`, data: null, mode: CreateMode.ephemeralSequential, acl: null },
+            // What comes before is taken back.
+            { kind: "check", path, version: chance.chance(0.5) ? null : chance.below(4), exists: true },
           ],
         };
       default:

@@ -3,6 +3,7 @@ import type { Fact, FactKind } from "../facts.ts";
 import type { Checker, Surroundings } from "./checker.ts";
 import type { Txn } from "../../tree/txn.ts";
 import { clientCheckers } from "./clients.ts";
+import { countingCheckers } from "./counting.ts";
 import { isExpiry, type Model } from "./model.ts";
 import { persistenceCheckers } from "./persistence.ts";
 import { sessionCheckers, treeCheckers } from "./tree.ts";
@@ -10,6 +11,7 @@ import { zabCheckers } from "./zab.ts";
 
 export const checkers: readonly Checker[] = [
   ...zabCheckers,
+  ...countingCheckers,
   ...persistenceCheckers,
   ...treeCheckers,
   ...sessionCheckers,

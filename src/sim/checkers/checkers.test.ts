@@ -115,7 +115,10 @@ const ackNewLeader = (epoch: number, zxid: number): LinkMessage => ({ type: "ack
 const ack = (epoch: number, zxid: number): LinkMessage => ({ type: "ack", epoch, zxid });
 const proposed = (rows: Row[], node = 1, epoch = 1): Fact => ({ kind: "proposed", node, epoch, rows });
 const at = (zxid: number, epoch = 1): LogPosition => ({ zxid, epoch });
-const notification = { counts: true, canLead: false, state: "looking" } as Notification;
+const notification = {
+  ...{ counts: true, canLead: false, state: "looking", currentEpoch: 0 },
+  last: { zxid: 0, epoch: 0 },
+} as Notification;
 
 function newLeader(last: LogPosition): Fact {
   const message: LinkMessage = { type: "newLeader", epoch: 2, last, piece: undefined, committed: last };
@@ -140,6 +143,39 @@ const conflict = (expected: string, actual: string): TxnOp => {
   const detail = JSON.stringify({ metadata: { expected_version: expected, actual_version: actual } });
   return op(OpKind.rejected, "/a", {}, { code: reasonNumber("BAD_VERSION"), detail });
 };
+
+const leaderInfo = sent({ type: "leaderInfo", clusterId: "", epoch: 2 }, durable(at(1), { acceptedEpoch: 2 }), 1);
+
+function ackEpochOf(): LinkMessage {
+  const more = { counts: true, currentEpoch: 1, last: at(1), committed: at(1), boundaries: [at(1)] };
+  return { type: "ackEpoch", epoch: 2, ...more };
+}
+
+/** A promise of epoch 2. */
+function ackEpoch(node: number, to: number): Fact {
+  return { kind: "sent", node, to, message: ackEpochOf(), durable: durable(at(1), { acceptedEpoch: 2 }) };
+}
+
+/** Server 1 has it. */
+function promised(from: number): Fact {
+  return received(ackEpochOf(), from);
+}
+
+function notifying(more: Partial<Notification>): Fact {
+  return { kind: "notifying", node: 1, to: 2, notification: { ...notification, ...more } };
+}
+
+const learnerInfo = sent({
+  ...{ type: "learnerInfo", clusterId: "", acceptedEpoch: 0, currentEpoch: 0 },
+  ...{ last: { zxid: 0, epoch: 0 }, voter: true, recovering: true },
+});
+
+function ping(epoch: number, round: number): Fact {
+  const message: LinkMessage = { type: "ping", epoch, round, committed: at(1), acks: [] };
+  return { kind: "sent", node: 1, to: 3, message, durable: durable(at(1)) };
+}
+
+const pong = (epoch: number, round: number): LinkMessage => ({ type: "pong", epoch, round, diskLow: false });
 
 const quorumOf2: Fact[] = [received(ackNewLeader(1, 0))];
 
@@ -169,7 +205,11 @@ const cases: Readonly<Record<string, { bad: readonly Fact[][]; good: readonly Fa
     good: [sent({ type: "leaderInfo", clusterId: "c", epoch: 1 })],
   },
   Z06: {
-    bad: [[sent(ack(1, 5), durable(at(4)))], [sent(ack(1, 5), durable(at(5, 2)))]],
+    bad: [
+      [sent(ack(1, 5), durable(at(4)))],
+      [sent(ack(1, 5), durable(at(5, 2)))],
+      [sent(ack(1, 5), durable(at(5), { currentEpoch: 0 }))],
+    ],
     good: [sent(ack(1, 5), durable(at(5)))],
   },
   Z07: {
@@ -279,6 +319,40 @@ const cases: Readonly<Record<string, { bad: readonly Fact[][]; good: readonly Fa
   Z29: {
     bad: [[leading(1, 1, 0, durable(at(0), { clusterId: "a" })), leading(2, 2, 0, durable(at(0), { clusterId: "b" }))]],
     good: [leading(1, 1), leading(2, 2)],
+  },
+  Z30: {
+    bad: [
+      [newLeader(at(1))],
+      // Servers 2 and 3 promise epoch 2 to each other first.
+      [
+        leaderInfo,
+        ackEpoch(2, 3),
+        ackEpoch(2, 1),
+        promised(2),
+        ackEpoch(3, 2),
+        ackEpoch(3, 1),
+        promised(3),
+        newLeader(at(1)),
+      ],
+    ],
+    good: [leaderInfo, ackEpoch(2, 1), promised(2), newLeader(at(1))],
+  },
+  Z31: {
+    bad: [
+      [booted(1, { last: at(4) }), notifying({ last: at(5) })],
+      [booted(1, { currentEpoch: 1 }), notifying({ currentEpoch: 2 })],
+      [booted(1, { last: at(4) }), notifying({ last: at(5), counts: false, canLead: true })],
+    ],
+    good: [booted(1, { last: at(4) }), notifying({ last: at(5), counts: false }), notifying({ last: at(4) })],
+  },
+  Z32: {
+    bad: [
+      [{ kind: "lost", node: 2 }, learnerInfo, newLeader(at(1))],
+      // An echo of a round from before it came; one of its own.
+      [{ kind: "lost", node: 2 }, ping(2, 7), learnerInfo, received(pong(2, 7), 3), newLeader(at(1))],
+      [{ kind: "lost", node: 2 }, ping(2, 7), learnerInfo, received(pong(2, 8), 2), newLeader(at(1))],
+    ],
+    good: [{ kind: "lost", node: 2 }, ping(2, 7), learnerInfo, received(pong(2, 8), 3), newLeader(at(1))],
   },
   P01: {
     bad: [[sent(ack(1, 5)), booted(2, { last: at(4) })]],

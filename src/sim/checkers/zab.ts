@@ -89,7 +89,7 @@ const z05: Checker = {
 
 const z06: Checker = {
   id: "Z06",
-  says: "the ACK of a transaction leaves only when everything up to it is on stable storage",
+  says: "the ACK of a transaction leaves only when everything up to it is on stable storage, after that of NEWLEADER",
   begin: (fail) => ({
     sent: ({ node, message, durable }) => {
       if (message.type !== "ack" && message.type !== "ackDiff") return;
@@ -100,6 +100,9 @@ const z06: Checker = {
         fail(
           `server ${node} acks ${message.zxid} to epoch ${message.epoch}, its log is of epoch ${durable.last.epoch}`,
         );
+      }
+      if (message.type === "ack" && durable.header.currentEpoch !== message.epoch) {
+        fail(`server ${node} acks ${message.zxid} to epoch ${message.epoch} before NEWLEADER`);
       }
     },
   }),
